@@ -1,0 +1,63 @@
+// Where tensors live and ops run.
+//
+// A Device makes memory; each op family has a factory that takes the device (core/ops/NAME.hpp) and picks the
+// implementation beside it (NAME_cpu.cpp, NAME_cuda.cu; a stub where CUDA is absent).
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <string_view>
+
+namespace convoy {
+
+enum class Backend { cpu, cuda };
+
+class Device {
+ public:
+  virtual ~Device() = default;
+  virtual Backend backend() const = 0;
+
+  /// One line for people: "CPU, 2 threads, avx512_core_bf16, oneDNN 2.6.3".
+  virtual std::string describe() const = 0;
+
+  /// Zeroed memory, aligned to 4096 bytes. Throws Error(out_of_memory) naming `purpose` and the size.
+  virtual void* allocate(size_t bytes, std::string_view purpose) = 0;
+  virtual void release(void* memory) noexcept = 0;
+};
+
+/// Memory owned by a device.
+class DeviceBuffer {
+ public:
+  DeviceBuffer() = default;
+  DeviceBuffer(Device& device, size_t bytes, std::string_view purpose)
+      : device_(&device), data_(static_cast<std::byte*>(device.allocate(bytes, purpose))), bytes_(bytes) {}
+  DeviceBuffer(DeviceBuffer&& other) noexcept { *this = std::move(other); }
+  DeviceBuffer& operator=(DeviceBuffer&& other) noexcept {
+    std::swap(device_, other.device_);
+    std::swap(data_, other.data_);
+    std::swap(bytes_, other.bytes_);
+    return *this;
+  }
+  ~DeviceBuffer() {
+    if (data_) device_->release(data_);
+  }
+
+  std::byte* data() const { return data_; }
+  size_t bytes() const { return bytes_; }
+
+ private:
+  Device* device_ = nullptr;
+  std::byte* data_ = nullptr;
+  size_t bytes_ = 0;
+};
+
+std::unique_ptr<Device> make_cpu_device();
+
+/// Throws Error(usage) where no usable GPU is there, saying why (no driver, no device, built without CUDA).
+std::unique_ptr<Device> make_cuda_device(int index);
+
+/// Why make_cuda_device would fail here, or "" where it would not.
+std::string cuda_unavailable_reason();
+
+}  // namespace convoy

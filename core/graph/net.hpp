@@ -1,0 +1,81 @@
+// A graph prepared for one device and batch: a static schedule over planned memory.
+//
+// A Net holds what the teams of one worker share: ops, packed weights, the plan. What one lane's run needs besides is a
+// NetLane: a block of activations and a flat gradient buffer. Several lanes may run at once, each on its own team.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/graph/graph.hpp"
+#include "core/memory/arena.hpp"
+#include "core/memory/planner.hpp"
+#include "core/ops/pixels.hpp"
+
+namespace convoy {
+
+struct NetOptions {
+  OpOptions op;          // batch is the lane's
+  bool training = true;  // false: forward only, activations share memory freely
+  PixelsSpec pixels;     // dtype, mean and scale of the images handed in; `input` is filled from the graph
+};
+
+/// What one run of a lane works on. Views must stay valid during the call.
+struct NetLane {
+  int team = 0;
+  std::byte* activations = nullptr;  // Net::activation_bytes(), one block per team
+  float* gradients = nullptr;        // Net::segments().size() floats, zeroed once (padding is never written)
+};
+
+struct NetBatch {
+  const void* pixels = nullptr;     // (N,H,W,C) of NetOptions::pixels.dtype
+  const int32_t* labels = nullptr;  // (N)
+};
+
+class Net {
+ public:
+  /// Prepares all ops; allocates nothing but the packed weights, whose size memory() tells.
+  Net(Graph graph, Device& device, NetOptions options);
+  ~Net();
+
+  const Graph& graph() const { return graph_; }
+  const SegmentTable& segments() const { return segments_; }
+  const NetOptions& options() const { return options_; }
+  size_t activation_bytes() const { return plan_.bytes; }
+  size_t packed_bytes() const { return packed_bytes_; }
+  /// Per node, the implementations its ops picked ("" where there is no choice).
+  std::vector<std::string> algorithms() const;
+
+  /// Names the weights and gives the private copies their memory; call before anything runs.
+  void bind(std::span<const float> weights, Device& device);
+  /// Takes over changed weights; no run may be under way.
+  void refresh_weights();
+
+  /// Runs all layers up to the prediction, and the loss if labels are given: losses() and prediction() then hold
+  /// results.
+  void forward(const NetLane& lane, const NetBatch& batch);
+  /// After forward of the same lane. Calls `ready(end)` each time gradients [0, end) of this lane are final, end rising
+  /// to segments().size().
+  void backward(const NetLane& lane, const NetBatch& batch, float loss_scale, const std::function<void(size_t)>& ready);
+
+  /// (N) per-image losses of the last forward of this lane.
+  const float* losses(const NetLane& lane) const;
+  /// (N, classes), likewise.
+  ConstView prediction(const NetLane& lane) const;
+
+ private:
+  struct Step;
+  void plan_memory();
+  struct Impl;
+
+  Graph graph_;
+  NetOptions options_;
+  SegmentTable segments_;
+  Placement plan_;
+  size_t packed_bytes_ = 0;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace convoy

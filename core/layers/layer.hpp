@@ -1,0 +1,89 @@
+// The interface of every layer.
+//
+// A layer is built in two steps. Its constructor takes attributes and input shapes and knows all that `convoy net`
+// prints; it touches no device. prepare() then makes its ops for a device and batch. Layers hold no activations: a run
+// gets views.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "core/memory/segment_table.hpp"
+#include "core/ops/op.hpp"
+
+namespace convoy {
+
+/// A parameter a layer wants; the name is relative to the layer: "weight", "bias".
+struct ParameterSpec {
+  std::string name;
+  Shape shape;
+  Initialiser init;
+  float decay_multiplier = 1;
+};
+
+/// What the backward pass of a layer reads; anything not claimed may be overwritten as soon as forward is done with it.
+struct BackwardReads {
+  bool input = false;
+  bool output = false;
+};
+
+/// The spatial reach of one output element, for the receptive field.
+struct Window {
+  Extent2 extent, stride;
+};
+
+/// Everything one call of forward or backward may touch. Shapes are batched; `null` views are not wanted.
+struct LayerRun {
+  OpContext op;
+  bool training = false;
+  std::vector<ConstView> x;              // inputs
+  View y;                                // output
+  ConstView dy;                          // gradient of the output (backward)
+  std::vector<View> dx;                  // gradients of the inputs; data is null where not wanted (backward)
+  std::vector<Write> dx_write;           // one per input
+  void* saved = nullptr;                 // saved_bytes(), kept from forward to backward
+  std::vector<const float*> parameters;  // one per ParameterSpec
+  std::vector<float*> gradients;         // likewise; overwritten by backward
+  const int32_t* labels = nullptr;       // (N), for losses
+  float loss_scale = 1;                  // 1 / global batch, for losses (backward)
+};
+
+class Layer {
+ public:
+  virtual ~Layer() = default;
+
+  /// Output shape per image, (H, W, C) or (C). A loss gives a scalar per image: rank 0.
+  virtual Shape output() const = 0;
+  virtual std::vector<ParameterSpec> parameters() const { return {}; }
+  /// Per image, forward.
+  virtual int64_t multiply_adds() const { return 0; }
+  virtual Window window() const { return {}; }
+  virtual BackwardReads backward_reads() const { return {}; }
+  virtual bool is_loss() const { return false; }
+
+  /// True if the layer took over the relu that follows it. Its output is then the relu's, and dy is handed to it with
+  /// the relu's gradient already applied.
+  virtual bool fuse_relu() { return false; }
+  /// True if y may be x and dx may be dy: the planner then gives both one place.
+  virtual bool in_place() const { return false; }
+
+  /// Makes the ops. `input_gradient`: whether anything before this layer needs dx.
+  virtual void prepare(Device& device, const OpOptions& options, bool input_gradient) = 0;
+
+  // Known after prepare().
+  virtual size_t saved_bytes() const { return 0; }
+  virtual size_t scratch_bytes() const { return 0; }
+  virtual size_t packed_bytes() const { return 0; }
+  virtual void attach(void* /*packed*/) {}
+  virtual std::string algorithms() const { return ""; }
+
+  /// Takes over changed parameters; called once after each update, with no run under way.
+  virtual void refresh(std::span<const float* const> /*parameters*/) {}
+  virtual void forward(const LayerRun& run) = 0;
+  virtual void backward(const LayerRun& run) = 0;
+};
+
+}  // namespace convoy

@@ -1,0 +1,37 @@
+// Accuracy and loss over a whole dataset: every sample counted exactly once, at any worker count.
+#pragma once
+
+#include <functional>
+#include <span>
+
+#include "core/train/lanes.hpp"
+
+namespace convoy {
+
+/// Sums of one evaluation. The loss is kept in fixed point, so that the sum does not depend on its order.
+struct EvaluationSums {
+  int64_t samples = 0;
+  int64_t top1 = 0, top5 = 0;
+  int64_t loss = 0;  // units of 2^-32; each sample's loss is capped at 2^20 (NaN counts as the cap)
+};
+
+struct EvaluationReport {
+  int64_t samples = 0;
+  double loss = 0, top1 = 0, top5 = 0;
+};
+
+/// Where evaluation samples come from; called from several threads at once.
+class SampleReader {
+ public:
+  virtual ~SampleReader() = default;
+  virtual int64_t size() const = 0;
+  /// Copies samples [begin, begin + count) in file order: images of the dataset's dtype and their labels.
+  virtual void read(int64_t begin, int64_t count, void* images, int32_t* labels) const = 0;
+};
+
+/// Cuts the dataset into chunks of lane_batch samples (the last is padded, padding is not counted); chunk c is run by
+/// worker c % workers. `sum` adds the eight-byte integers over all workers in place (nothing to do for one worker).
+EvaluationReport evaluate(Lanes& lanes, const Net& net, const SampleReader& reader, int worker, int workers,
+                          const std::function<void(std::span<int64_t>)>& sum);
+
+}  // namespace convoy

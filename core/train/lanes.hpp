@@ -1,0 +1,62 @@
+// Lanes: how one worker's share of the global batch is split and its gradient put together again.
+//
+// A worker's share is cut into lanes of equal size. A team (a thread, or a few) runs lanes one after another, teams run
+// side by side. The lanes' gradients are summed along one fixed binary tree over the lane index - ((0+1)+(2+3))+... -
+// so the bits depend on the lanes and not on who ran them. With exact=on the tree goes on across workers
+// (distributed/), and the result is the same at any number of workers and threads.
+//
+// With one lane there is no copy: its gradients are the arena's.
+#pragma once
+
+#include <memory>
+#include <span>
+
+#include "core/graph/net.hpp"
+#include "core/train/seams.hpp"
+
+namespace convoy {
+
+struct LaneOptions {
+  int lanes = 1;             // of this worker
+  int threads = 1;           // of this worker; divided over min(lanes, threads) teams
+  int64_t lane_batch = 1;    // images of one lane
+  int64_t global_batch = 1;  // for the loss scale 1 / B
+
+  int teams() const { return lanes < threads ? lanes : threads; }
+  int threads_per_team() const { return threads / teams(); }
+};
+
+/// One lane's share of the metrics of a step.
+struct LaneTotals {
+  double loss = 0;     // sum over its images, in order
+  double correct = 0;  // images whose label has the highest score
+};
+
+class Lanes {
+ public:
+  /// `net` must have been prepared for lane_batch, teams() and threads_per_team().
+  Lanes(Net& net, const ParameterArena& arena, Device& device, const LaneOptions& options);
+  ~Lanes();
+
+  /// Bytes of activations and lane gradients that a Lanes with these options allocates.
+  static size_t bytes(const Net& net, const LaneOptions& options);
+
+  struct Seconds {
+    double forward = 0, backward = 0;  // of the slowest team
+  };
+
+  /// Forward and backward of every lane over `batch` (lanes * lane_batch images); gradients sums of this worker's lanes
+  /// go to the arena and are announced to `sink.ready`. totals has one entry per lane.
+  Seconds run(const Batch& batch, GradientSink& sink, std::span<LaneTotals> totals);
+
+  /// Calls visit(lane_slot, prediction, losses) after a forward pass over lane_batch images for each chunk in
+  /// [0, chunks): `load(chunk)` gives its images and labels. Calls for different chunks come from different threads.
+  void evaluate(int64_t chunks, const std::function<NetBatch(int64_t chunk, int team)>& load,
+                const std::function<void(int64_t chunk, ConstView prediction, const float* losses)>& visit);
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace convoy

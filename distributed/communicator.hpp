@@ -1,0 +1,71 @@
+// A communicator: ranks that call the same operations in the same order.
+//
+// Calls return when their result is there, or throw Error(peer_lost) once the deadline has passed; then every rank's
+// next call fails too. A communicator is used by one thread at a time. Sums are taken along the binary tree over ranks
+// ((0+1)+(2+3))+..., so their bits do not depend on timing, and continue the lane tree of core/train/lanes.hpp.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace convoy {
+
+enum class ReduceOp { sum, max, min };
+
+/// Where a flat buffer is cut: rank r owns [border[r], border[r + 1]).
+struct Slices {
+  std::vector<size_t> borders;  // size() + 1 of them, rising
+
+  /// Cuts [begin, end) into `ranks` nearly equal parts on borders of `grain` elements.
+  static Slices even(size_t begin, size_t end, int ranks, size_t grain = 16);
+};
+
+class Communicator {
+ public:
+  virtual ~Communicator() = default;
+
+  virtual int rank() const = 0;
+  virtual int size() const = 0;
+  /// "MPI, 4 workers on 2 nodes".
+  virtual std::string describe() const = 0;
+
+  /// Afterwards this rank's slice of `data` holds the sum over all ranks; the rest of [borders.front(), borders.back())
+  /// is unspecified, what lies outside is untouched.
+  virtual void reduce_scatter(std::span<float> data, const Slices& slices) = 0;
+
+  /// Afterwards every rank's slice is everywhere.
+  virtual void all_gather(std::span<float> data, const Slices& slices) = 0;
+
+  /// Element-wise over all ranks, in rank order, the same bits on every rank. For small data: every rank sees all of
+  /// it.
+  virtual void all_reduce(std::span<double> data, ReduceOp op) = 0;
+  virtual void all_reduce(std::span<int64_t> data, ReduceOp op) = 0;
+
+  virtual void broadcast(std::span<std::byte> data, int root) = 0;
+  virtual void barrier() = 0;
+
+  /// The sum everywhere: a reduce_scatter and an all_gather.
+  void all_reduce(std::span<float> data);
+  /// `text` of the root on every rank.
+  std::string broadcast_text(const std::string& text, int root);
+  /// The texts of all ranks, on every rank.
+  std::vector<std::string> gather_texts(const std::string& text);
+};
+
+struct CommunicatorOptions {
+  std::chrono::duration<double> timeout = std::chrono::seconds(60);  // of one operation
+};
+
+/// One rank that talks to nobody.
+std::unique_ptr<Communicator> make_solo_communicator();
+
+/// N ranks in one process, one per thread: for tests, and as the second implementation of the interface.
+std::vector<std::unique_ptr<Communicator>> make_thread_communicators(int ranks,
+                                                                     const CommunicatorOptions& options = {});
+
+}  // namespace convoy

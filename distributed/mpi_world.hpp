@@ -1,0 +1,38 @@
+// MPI as this process sees it. The only files that include mpi.h are distributed/mpi_*.cpp.
+#pragma once
+
+#include <memory>
+
+#include "distributed/communicator.hpp"
+
+namespace convoy {
+
+/// True if a launcher (mpirun, srun) started this process as one of several: known from the environment, without MPI.
+bool launched_by_mpi();
+
+/// MPI from MPI_Init_thread to MPI_Finalize. Asks for MPI_THREAD_SERIALIZED and fails with Error(internal) below it.
+class MpiWorld {
+ public:
+  explicit MpiWorld(const CommunicatorOptions& options);
+  /// Finalizes; after an error (`abandon`) it does not, since that would wait for the lost.
+  ~MpiWorld();
+
+  int rank() const;
+  int size() const;
+  /// Rank and number among the workers that share this machine's memory.
+  int local_rank() const;
+  int local_size() const;
+
+  /// A communicator of its own (MPI_Comm_dup) over all workers.
+  std::unique_ptr<Communicator> make_communicator();
+
+  /// After a failure: MPI_Abort(code) with 2 seconds to work, then _exit(code).
+  [[noreturn]] void abort(int code) noexcept;
+  void abandon() noexcept { abandoned_ = true; }
+
+ private:
+  CommunicatorOptions options_;
+  bool abandoned_ = false;
+};
+
+}  // namespace convoy

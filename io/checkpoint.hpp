@@ -1,0 +1,52 @@
+// Checkpoints: HDF5 files RUN/checkpoints/step-00000400.h5 (design 3).
+//
+//   /params/LAYER/weight|bias, /buffers/LAYER/..., /optimizer/SLOT/LAYER/weight|bias   fp32, in the arena's layouts
+//   /state  attributes: step, samples, seed, and whatever text the run adds
+//   /network, /recipe  the texts as string datasets
+//   The first 512 bytes are an HDF5 user block: "convoy checkpoint 1\n", then "bytes N\n" and "crc32c XXXXXXXX\n" of
+//   all that follows the block, so that any damage is seen before anything is believed.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "core/memory/arena.hpp"
+
+namespace convoy {
+
+struct CheckpointState {
+  int64_t step = 0;
+  int64_t samples = 0;
+  uint64_t seed = 0;
+  std::string network;                       // the network text
+  std::string recipe;                        // the resolved recipe
+  std::map<std::string, std::string> notes;  // instruction set, library versions, mean, scale, ...
+};
+
+/// Writes RUN/checkpoints/step-NNNNNNNN.h5 atomically and returns its path. slot_names as Optimizer::slots().
+std::string write_checkpoint(const std::string& run_folder, const ParameterArena& arena,
+                             const std::vector<std::string>& slot_names, const CheckpointState& state);
+
+/// State only, after the whole file's checksum was verified. Throws Error(data) naming the file when it is damaged.
+CheckpointState read_checkpoint_state(const std::string& path);
+
+/// Fills weights and optimizer state. Every segment must be there with its shape, and nothing else; a missing slot is
+/// an error unless slot_names is empty. Throws Error(data) naming the parameter, both shapes and the file.
+void read_checkpoint_parameters(const std::string& path, const ParameterArena& arena,
+                                const std::vector<std::string>& slot_names);
+
+/// Fills weights from any HDF5 file that has /params (a checkpoint, or one made by another tool: fp32 or fp64).
+void read_initial_weights(const std::string& path, const ParameterArena& arena);
+
+/// Checkpoints of a run, newest first (by step); temporary files are not among them.
+std::vector<std::string> list_checkpoints(const std::string& run_folder);
+
+/// The newest whole checkpoint, or "" when there is none. Damaged ones are skipped and described in `notices`.
+std::string newest_whole_checkpoint(const std::string& run_folder, std::vector<std::string>& notices);
+
+/// Removes all but the newest `keep` checkpoints; keep 0 removes none.
+void prune_checkpoints(const std::string& run_folder, int keep);
+
+}  // namespace convoy
