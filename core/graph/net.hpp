@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "core/graph/graph.hpp"
+#include "core/graph/net_schedule.hpp"
 #include "core/memory/arena.hpp"
 #include "core/memory/planner.hpp"
 #include "core/ops/pixels.hpp"
@@ -34,11 +35,13 @@ struct NetBatch {
   const int32_t* labels = nullptr;  // (N)
 };
 
+/// Whether a forward pass is part of a training step: dropout, batch norm and what is kept for backward depend on it.
+enum class Mode : uint8_t { training, inference };
+
 class Net {
  public:
-  /// Prepares all ops; allocates nothing but the packed weights, whose size memory() tells.
+  /// Prepares all ops and plans memory; allocates none of it. Training needs a loss: Error(usage) without one.
   Net(Graph graph, Device& device, NetOptions options);
-  ~Net();
 
   const Graph& graph() const { return graph_; }
   const SegmentTable& segments() const { return segments_; }
@@ -55,9 +58,9 @@ class Net {
 
   /// Runs all layers up to the prediction, and the loss if labels are given: losses() and prediction() then hold
   /// results.
-  void forward(const NetLane& lane, const NetBatch& batch);
-  /// After forward of the same lane. Calls `ready(end)` each time gradients [0, end) of this lane are final, end rising
-  /// to segments().size().
+  void forward(const NetLane& lane, const NetBatch& batch, Mode mode);
+  /// After forward of the same lane in training mode. Calls `ready(end)` each time gradients [0, end) of this lane are
+  /// final, end rising to segments().size().
   void backward(const NetLane& lane, const NetBatch& batch, float loss_scale, const std::function<void(size_t)>& ready);
 
   /// (N) per-image losses of the last forward of this lane.
@@ -66,16 +69,26 @@ class Net {
   ConstView prediction(const NetLane& lane) const;
 
  private:
-  struct Step;
-  void plan_memory();
-  struct Impl;
+  /// Where a node's parameters and their packed copy lie.
+  struct NodeParameters {
+    std::vector<size_t> offsets;
+    size_t end = 0;
+    size_t packed_offset = 0;
+  };
+  LayerRun make_run(const Node& node) const;
+  void* at(const NetLane& lane, int buffer) const;
 
   Graph graph_;
   NetOptions options_;
   SegmentTable segments_;
+  std::unique_ptr<Pixels> pixels_;
+  NetSchedule schedule_;
+  std::vector<NodeParameters> parameters_;
+  std::vector<std::vector<LayerRun>> runs_;  // [team][node], made once so that a step allocates nothing
   Placement plan_;
+  std::span<const float> weights_;
+  DeviceBuffer packed_;
   size_t packed_bytes_ = 0;
-  std::unique_ptr<Impl> impl_;
 };
 
 }  // namespace convoy

@@ -21,6 +21,7 @@ namespace convoy {
 struct Attribute {
   std::string key;    // "" for a bare word, such as `softmax` in `loss softmax`
   std::string value;  // as written
+  int line = 0;       // from 1; of the `default` line where it came from one
   int column = 0;     // of the key, from 1
   int value_column = 0;
 };

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/base/error.hpp"
 #include "core/graph/network_text.hpp"
 #include "core/memory/segment_table.hpp"
 #include "core/tensor/shape.hpp"
@@ -45,6 +46,8 @@ class Attributes {
   Fit fit() const;
   /// The bare word of the line (`softmax` in `loss softmax`), one of `choices`.
   std::string word(const std::vector<std::string>& choices) const;
+  /// The bare word of the line as a shape of one or three dimensions: 784 or 28x28x1.
+  Shape shape_word() const;
   /// One of `choices`; the first when absent.
   std::string choice(std::string_view key, const std::vector<std::string>& choices) const;
   /// `init=he|xavier|gaussian|constant`, `std=` (gaussian, default 0.01), `value=` (constant).

@@ -49,10 +49,12 @@ class Lanes {
   /// go to the arena and are announced to `sink.ready`. totals has one entry per lane.
   Seconds run(const Batch& batch, GradientSink& sink, std::span<LaneTotals> totals);
 
-  /// Calls visit(lane_slot, prediction, losses) after a forward pass over lane_batch images for each chunk in
-  /// [0, chunks): `load(chunk)` gives its images and labels. Calls for different chunks come from different threads.
+  /// A forward pass in inference mode over each chunk in [0, chunks) of lane_batch images. `load` gives a chunk's
+  /// images and labels, `visit` sees the results; calls for different chunks come from different teams at once.
   void evaluate(int64_t chunks, const std::function<NetBatch(int64_t chunk, int team)>& load,
-                const std::function<void(int64_t chunk, ConstView prediction, const float* losses)>& visit);
+                const std::function<void(int team, ConstView prediction, const float* losses)>& visit);
+
+  const LaneOptions& options() const;
 
  private:
   struct Impl;

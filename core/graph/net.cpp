@@ -1,0 +1,138 @@
+#include "core/graph/net.hpp"
+
+#include "core/base/error.hpp"
+
+namespace convoy {
+
+namespace {
+
+size_t padded(size_t count) {
+  return (count + SegmentTable::alignment - 1) / SegmentTable::alignment * SegmentTable::alignment;
+}
+
+}  // namespace
+
+Net::Net(Graph graph, Device& device, NetOptions options)
+    : graph_(std::move(graph)), options_(std::move(options)), segments_(graph_.segments()) {
+  if (options_.training && graph_.loss() < 0) {
+    fail(ExitCode::usage, graph_.text.source,
+         ": a network without a loss cannot be trained; end it with 'loss softmax'");
+  }
+  options_.pixels.input = graph_.input();
+  pixels_ = make_pixels(device, options_.pixels, options_.op);
+  schedule_ = make_schedule(graph_, device, options_.op, options_.training);
+  plan_ = place(schedule_.buffers);
+  parameters_.resize(graph_.nodes.size());
+
+  for (size_t i = 0; i < graph_.nodes.size(); ++i) {
+    NodeParameters& parameters = parameters_[i];
+    parameters.packed_offset = packed_bytes_;
+    packed_bytes_ += (graph_.nodes[i].layer->packed_bytes() + 255) / 256 * 256;
+    for (const ParameterSpec& parameter : graph_.nodes[i].layer->parameters()) {
+      const Segment& segment = *segments_.find(graph_.nodes[i].name + "/" + parameter.name);
+      parameters.offsets.push_back(segment.offset);
+      parameters.end = segment.offset + padded(segment.count);
+    }
+  }
+  runs_.resize(static_cast<size_t>(options_.op.teams));
+  for (auto& runs : runs_) {
+    for (const Node& node : graph_.nodes) runs.push_back(make_run(node));
+  }
+}
+
+LayerRun Net::make_run(const Node& node) const {
+  const auto batched = [&](const Node& of) { return of.output.batched(options_.op.batch); };
+  LayerRun run;
+  run.y.shape = run.dy.shape = batched(node);
+  for (const int input : node.inputs) {
+    run.x.push_back({.shape = batched(graph_.nodes[input])});
+    run.dx.push_back({.shape = batched(graph_.nodes[input])});
+  }
+  run.dx_write.resize(node.inputs.size());
+  run.parameters.resize(node.layer->parameters().size());
+  run.gradients.resize(run.parameters.size());
+  return run;
+}
+
+std::vector<std::string> Net::algorithms() const {
+  std::vector<std::string> out;
+  for (const Node& node : graph_.nodes) out.push_back(node.layer->algorithms());
+  return out;
+}
+
+void Net::bind(std::span<const float> weights, Device& device) {
+  weights_ = weights;
+  if (packed_bytes_ > 0) packed_ = DeviceBuffer(device, packed_bytes_, "packed weights");
+  for (size_t i = 0; i < graph_.nodes.size(); ++i) {
+    Layer& layer = *graph_.nodes[i].layer;
+    if (layer.packed_bytes() > 0) layer.attach(packed_.data() + parameters_[i].packed_offset);
+    for (auto& runs : runs_) {
+      const auto& offsets = parameters_[i].offsets;
+      for (size_t k = 0; k < offsets.size(); ++k) runs[i].parameters[k] = weights_.data() + offsets[k];
+    }
+  }
+  refresh_weights();
+}
+
+void Net::refresh_weights() {
+  for (size_t i = 0; i < graph_.nodes.size(); ++i) graph_.nodes[i].layer->refresh(runs_[0][i].parameters);
+}
+
+void Net::forward(const NetLane& lane, const NetBatch& batch, Mode mode) {
+  std::vector<LayerRun>& runs = runs_[lane.team];
+  for (size_t i = 0; i < graph_.nodes.size(); ++i) {
+    const Node& node = graph_.nodes[i];
+    const NodePlan& plan = schedule_.nodes[i];
+    if (node.layer->is_loss() && !batch.labels) continue;
+    LayerRun& run = runs[i];
+    run.op = {.team = lane.team, .scratch = at(lane, plan.scratch_forward)};
+    run.training = mode == Mode::training;
+    run.saved = at(lane, plan.saved);
+    run.labels = batch.labels;
+    run.y.data = at(lane, plan.value);
+    for (size_t k = 0; k < node.inputs.size(); ++k) run.x[k].data = at(lane, schedule_.nodes[node.inputs[k]].value);
+    if (i == 0) {
+      pixels_->forward(run.op, batch.pixels, run.y.f32());
+    } else if (!plan.fused) {
+      node.layer->forward(run);
+    }
+  }
+}
+
+void Net::backward(const NetLane& lane, const NetBatch& batch, float loss_scale,
+                   const std::function<void(size_t)>& ready) {
+  std::vector<LayerRun>& runs = runs_[lane.team];
+  for (size_t i = graph_.nodes.size(); i-- > 1;) {
+    const Node& node = graph_.nodes[i];
+    const NodePlan& plan = schedule_.nodes[i];
+    if (plan.gradient < 0 && !node.layer->is_loss()) continue;
+    LayerRun& run = runs[i];
+    run.op.scratch = at(lane, plan.scratch_backward);
+    run.labels = batch.labels;
+    run.loss_scale = loss_scale;
+    run.dy.data = at(lane, plan.gradient);
+    for (size_t k = 0; k < node.inputs.size(); ++k) {
+      run.dx[k].data = at(lane, schedule_.nodes[node.inputs[k]].gradient);
+      run.dx_write[k] = plan.dx_write[k];
+    }
+    const NodeParameters& parameters = parameters_[i];
+    for (size_t k = 0; k < parameters.offsets.size(); ++k) run.gradients[k] = lane.gradients + parameters.offsets[k];
+    node.layer->backward(run);
+    if (!parameters.offsets.empty()) ready(parameters.end);
+  }
+}
+
+void* Net::at(const NetLane& lane, int buffer) const {
+  return buffer < 0 ? nullptr : lane.activations + plan_.offsets[buffer];
+}
+
+const float* Net::losses(const NetLane& lane) const {
+  return static_cast<const float*>(at(lane, schedule_.nodes[graph_.loss()].value));
+}
+
+ConstView Net::prediction(const NetLane& lane) const {
+  const int node = graph_.prediction();
+  return {.data = at(lane, schedule_.nodes[node].value), .shape = graph_.nodes[node].output.batched(options_.op.batch)};
+}
+
+}  // namespace convoy
