@@ -21,7 +21,21 @@ double mean_loss(SmallRun& run, const SmallData& data, int64_t batch) {
   return sum / static_cast<double>(batch);
 }
 
-/// Central differences of the mean loss over a few elements of every parameter, against backward.
+/// The slopes of the mean loss to the right and to the left of one weight.
+std::pair<double, double> slopes(SmallRun& run, const SmallData& data, int64_t batch, size_t weight) {
+  constexpr float step = 1e-3f;
+  float& w = run.arena.weights()[weight];
+  const float kept = w;
+  const double here = mean_loss(run, data, batch);
+  w = kept + step;
+  const double right = (mean_loss(run, data, batch) - here) / (w - kept);
+  w = kept - step;
+  const double left = (here - mean_loss(run, data, batch)) / (kept - w);
+  w = kept;
+  return {right, left};
+}
+
+/// Central differences over a few elements of every parameter, against backward.
 void check_gradients(const char* text) {
   constexpr int64_t batch = 6;
   SmallRun run({.lane_batch = batch, .global_batch = batch}, {.name = "sgd"}, text);
@@ -31,26 +45,22 @@ void check_gradients(const char* text) {
   run.lanes->run(data.batch(0, batch), sink, totals);
   EXPECT_NEAR(totals[0].loss / batch, mean_loss(run, data, batch), 1e-6);
 
-  const auto weights = run.arena.weights();
   for (const Segment& segment : run.net.segments().segments()) {
     const auto gradient = run.arena.gradients().subspan(segment.offset, segment.count);
     float largest = 0;
     for (const float g : gradient) largest = std::max(largest, std::abs(g));
     EXPECT_GT(largest, 0) << segment.name;
-    for (size_t k = 0; k < 8; ++k) {
-      const size_t i = segment.offset + k * segment.count / 8;
-      // A step small enough to cross no kink of relu and maxpool for this data, and large enough that the loss's own
-      // rounding (about 1e-7) stays below 1e-4 of the slope.
-      constexpr float step = 2e-3f;
-      const float kept = weights[i];
-      weights[i] = kept + step;
-      const double up = mean_loss(run, data, batch);
-      weights[i] = kept - step;
-      const double down = mean_loss(run, data, batch);
-      weights[i] = kept;
-      EXPECT_NEAR(gradient[k * segment.count / 8], (up - down) / (2 * step), 2e-4 + 5e-3 * largest)
-          << segment.name << " element " << k * segment.count / 8;
+    // The loss carries about 1e-7 of rounding: a few 1e-4 in a slope over 1e-3. Its curvature adds some of the slope itself.
+    const double tolerance = 5e-4 + 5e-3 * static_cast<double>(largest);
+    int checked = 0;
+    const size_t stride = std::max<size_t>(1, segment.count / 12);
+    for (size_t i = 0; i < segment.count; i += stride) {
+      const auto [right, left] = slopes(run, data, batch, segment.offset + i);
+      if (std::abs(right - left) > 2 * tolerance) continue;  // a kink of relu or maxpool lies in between
+      EXPECT_NEAR(gradient[i], (right + left) / 2, tolerance) << segment.name << " element " << i;
+      ++checked;
     }
+    EXPECT_GE(checked, std::min<int>(3, static_cast<int>(segment.count))) << segment.name;
   }
 }
 
