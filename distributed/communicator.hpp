@@ -7,7 +7,7 @@
 
 #include <chrono>
 #include <cstddef>
-#include <functional>
+#include <cstdint>
 #include <memory>
 #include <span>
 #include <string>
@@ -23,6 +23,15 @@ struct Slices {
 
   /// Cuts [begin, end) into `ranks` nearly equal parts on borders of `grain` elements.
   static Slices even(size_t begin, size_t end, int ranks, size_t grain = 16);
+
+  template <typename T>
+  std::span<T> of(std::span<T> data, int rank) const {
+    const auto r = static_cast<size_t>(rank);
+    return data.subspan(borders[r], borders[r + 1] - borders[r]);
+  }
+
+  /// Throws Error(internal) unless these are `ranks` slices of a buffer of `elements`.
+  void check(size_t elements, int ranks) const;
 };
 
 class Communicator {
@@ -58,7 +67,8 @@ class Communicator {
 };
 
 struct CommunicatorOptions {
-  std::chrono::duration<double> timeout = std::chrono::seconds(60);  // of one operation
+  /// An operation that stands still for so long has failed.
+  std::chrono::duration<double> timeout = std::chrono::seconds(60);
 };
 
 /// One rank that talks to nobody.

@@ -6,6 +6,7 @@
 // Optimizer state lives in the slices and is made whole by gather_state().
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <vector>
 

@@ -7,6 +7,8 @@
 
 namespace convoy {
 
+struct MpiState;
+
 /// True if a launcher (mpirun, srun) started this process as one of several: known from the environment, without MPI.
 bool launched_by_mpi();
 
@@ -16,14 +18,17 @@ class MpiWorld {
   explicit MpiWorld(const CommunicatorOptions& options);
   /// Finalizes; after an error (`abandon`) it does not, since that would wait for the lost.
   ~MpiWorld();
+  MpiWorld(const MpiWorld&) = delete;
+  MpiWorld& operator=(const MpiWorld&) = delete;
 
-  int rank() const;
-  int size() const;
+  int rank() const { return rank_; }
+  int size() const { return size_; }
   /// Rank and number among the workers that share this machine's memory.
-  int local_rank() const;
-  int local_size() const;
+  int local_rank() const { return local_rank_; }
+  int local_size() const { return local_size_; }
 
-  /// A communicator of its own (MPI_Comm_dup) over all workers.
+  /// A communicator of its own (MPI_Comm_dup) over all workers. Collective. Communicators of one world may be used from
+  /// different threads at once; after a failure of one, all fail.
   std::unique_ptr<Communicator> make_communicator();
 
   /// After a failure: MPI_Abort(code) with 2 seconds to work, then _exit(code).
@@ -32,6 +37,9 @@ class MpiWorld {
 
  private:
   CommunicatorOptions options_;
+  std::shared_ptr<MpiState> state_;
+  int rank_ = 0, size_ = 1;
+  int local_rank_ = 0, local_size_ = 1, nodes_ = 1;
   bool abandoned_ = false;
 };
 

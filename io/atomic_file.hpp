@@ -13,8 +13,12 @@ void commit_file(const std::string& temporary, const std::string& path);
 /// Writes `content` to `path` atomically.
 void write_file(const std::string& path, std::string_view content);
 
-/// The temporary name to use beside `path`: hidden, unlike any name that readers look for.
+/// The temporary name to use beside `path`: hidden, unlike any name that readers look for (".NAME.tmp-PID").
 std::string temporary_beside(const std::string& path);
+
+/// Removes what processes that died left of temporary_beside() names: those in `folder` for names that begin with
+/// `prefix`, except this process's own. For folders that only one process at a time writes to.
+void remove_stale_temporaries(const std::string& folder, std::string_view prefix);
 
 /// Makes a folder (and its parents) that can be written to: tries, by writing and removing a small file. Throws
 /// Error(storage) naming the folder and the reason.

@@ -25,7 +25,9 @@ struct CheckpointState {
   std::map<std::string, std::string> notes;  // instruction set, library versions, mean, scale, ...
 };
 
-/// Writes RUN/checkpoints/step-NNNNNNNN.h5 atomically and returns its path. slot_names as Optimizer::slots().
+/// Writes RUN/checkpoints/step-NNNNNNNN.h5 atomically and returns its path. slot_names as Optimizer::slots(). One
+/// process at a time writes to a run. Checkpoints of later steps, which a resumed run found damaged, are set aside as
+/// NAME.abandoned, so that they are never taken for the newest; what a killed run left half-written is removed.
 std::string write_checkpoint(const std::string& run_folder, const ParameterArena& arena,
                              const std::vector<std::string>& slot_names, const CheckpointState& state);
 

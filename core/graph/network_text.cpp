@@ -128,7 +128,8 @@ class Parser {
     tokens.erase(tokens.begin());
     for (const Token& token : tokens) take_attribute(layer, *kind, read_attribute(token));
     for (const auto& [key, attribute] : defaults_) {
-      const bool given = std::ranges::any_of(layer.attributes, [&](const Attribute& a) { return a.key == key; });
+      const bool given =
+          std::ranges::any_of(layer.attributes, [&key = key](const Attribute& a) { return a.key == key; });
       if (!given && std::ranges::find(kind->keys, key) != kind->keys.end()) layer.attributes.push_back(attribute);
     }
     name_layer(layer);

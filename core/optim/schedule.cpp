@@ -26,7 +26,8 @@ Schedule::Schedule(const ScheduleOptions& options) : options_(options) {
 
 double Schedule::rate(int64_t step) const {
   if (options_.name == "constant") return options_.rate;
-  return options_.rate * std::pow(options_.gamma, static_cast<double>(step / options_.step_size));
+  const int64_t drops = step / options_.step_size;
+  return options_.rate * std::pow(options_.gamma, static_cast<double>(drops));
 }
 
 }  // namespace convoy

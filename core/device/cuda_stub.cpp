@@ -1,0 +1,15 @@
+// Stands in for cuda_device.cpp where no CUDA toolkit was found.
+#include "core/base/error.hpp"
+#include "core/device/device.hpp"
+
+namespace convoy {
+
+std::string cuda_unavailable_reason() {
+  return "built without CUDA: install the CUDA toolkit and configure with -DCONVOY_CUDA=ON";
+}
+
+std::unique_ptr<Device> make_cuda_device(int /*index*/) {
+  fail(ExitCode::usage, "no GPU can be used: ", cuda_unavailable_reason(), "; or use --backend cpu");
+}
+
+}  // namespace convoy

@@ -1,0 +1,31 @@
+// See elementwise_cpu.hpp.
+#include "core/ops/elementwise_cpu.hpp"
+
+#include "core/base/isa.hpp"
+#include "core/base/parallel.hpp"
+
+namespace convoy::cpu {
+namespace {
+
+CONVOY_ISA_CLONES void relu_range(int64_t n, const float* x, float* y) {
+  // Written so that NaN, which compares false, is kept.
+  for (int64_t i = 0; i < n; ++i) y[i] = x[i] < 0 ? 0 : x[i];
+}
+
+CONVOY_ISA_CLONES void add_range(int64_t n, const float* x, float* y) {
+  for (int64_t i = 0; i < n; ++i) y[i] += x[i];
+}
+
+}  // namespace
+
+void relu(int64_t count, const float* x, float* y) {
+  parallel_for(count, elementwise_grain,
+               [&](int64_t begin, int64_t end) { relu_range(end - begin, x + begin, y + begin); });
+}
+
+void add(int64_t count, const float* x, float* y) {
+  parallel_for(count, elementwise_grain,
+               [&](int64_t begin, int64_t end) { add_range(end - begin, x + begin, y + begin); });
+}
+
+}  // namespace convoy::cpu

@@ -1,0 +1,124 @@
+// A dataset: the shards of a folder as one sequence of samples.
+#include "io/dataset.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <filesystem>
+
+#include "core/base/error.hpp"
+#include "core/base/text.hpp"
+
+namespace convoy {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Small images of a small dataset are held in memory, where fetching one by pread costs more than all else about it.
+constexpr size_t held_image_bytes = 16 << 10;
+constexpr uint64_t held_dataset_bytes = 256 << 20;
+
+std::vector<std::string> shard_paths(const std::string& folder) {
+  std::error_code error;
+  if (!fs::exists(folder, error)) {
+    fail(ExitCode::data, folder, ": there is no such dataset; check the path, or make it with \"convoy import\"");
+  }
+  if (fs::is_regular_file(folder, error)) return {folder};
+  std::vector<std::string> paths;
+  for (const auto& entry : fs::directory_iterator(folder, error)) {
+    const std::string name = entry.path().filename().string();
+    if (name.ends_with(".h5") && !name.starts_with(".")) paths.push_back(entry.path().string());
+  }
+  if (error) fail(ExitCode::data, folder, ": cannot be read: ", error.message(), "; ask for permission to read it");
+  if (paths.empty()) {
+    fail(ExitCode::data, folder, ": holds no shards (*.h5); check the path, or make them with \"convoy import\"");
+  }
+  std::sort(paths.begin(), paths.end());
+  return paths;
+}
+
+/// What two shards of one dataset must have in common and do not, or "".
+std::string difference(const ShardHeader& a, const ShardHeader& b) {
+  if (a.image != b.image) return concat("images of ", a.image.text(), " and of ", b.image.text());
+  if (a.classes != b.classes) return "different class names";
+  if (a.dataset_id != b.dataset_id) return "different datasets (dataset_id)";
+  if (!a.dataset_id.empty() && a.class_count != b.class_count) {
+    return concat(a.class_count, " classes and ", b.class_count);
+  }
+  if (a.shards != b.shards) return concat("parts of ", a.shards, " shards and of ", b.shards);
+  if (a.mean != b.mean || a.deviation != b.deviation) return "different means or deviations";
+  return "";
+}
+
+/// Every shard 0 .. shards - 1 must be there once. Files without an id were made by others and are not numbered.
+void check_numbers(const std::string& folder, const std::vector<std::unique_ptr<ShardReader>>& shards) {
+  const ShardHeader& header = shards.front()->header();
+  if (header.dataset_id.empty()) return;
+  std::vector<std::string> seen(static_cast<size_t>(std::max(header.shards, 1)));
+  for (const auto& shard : shards) {
+    const int number = shard->header().shard;
+    if (number < 0 || number >= header.shards) {
+      fail(ExitCode::data, shard->path(), ": says it is shard ", number, " of ", header.shards,
+           ", counted from 0; import the dataset again");
+    }
+    std::string& path = seen[static_cast<size_t>(number)];
+    if (!path.empty()) {
+      fail(ExitCode::data, shard->path(), ": is shard ", number, ", and so is ", path, "; remove one of them");
+    }
+    path = shard->path();
+  }
+  std::vector<std::string> missing;
+  for (size_t i = 0; i < seen.size(); ++i) {
+    if (seen[i].empty()) missing.push_back(std::to_string(i));
+  }
+  if (missing.empty()) return;
+  const size_t count = missing.size();
+  if (count > 5) missing.resize(5);
+  fail(ExitCode::data, folder, ": ", count, " of ", header.shards, " shards missing: number ", join(missing, ", "),
+       count > 5 ? ", ..." : "", "; copy them there, or import the dataset again");
+}
+
+}  // namespace
+
+Dataset::Dataset(const std::string& folder) : folder_(folder) {
+  starts_.push_back(0);
+  for (const std::string& path : shard_paths(folder)) {
+    shards_.push_back(std::make_unique<ShardReader>(path));
+    const ShardHeader& header = shards_.back()->header();
+    if (const std::string why = difference(shards_.front()->header(), header); !why.empty()) {
+      fail(ExitCode::data, path, ": does not belong with ", shards_.front()->path(), ": ", why,
+           "; keep one dataset to a folder");
+    }
+    size_ += header.count;
+    starts_.push_back(size_);
+    class_count_ = std::max(class_count_, header.class_count);
+  }
+  check_numbers(folder, shards_);
+  if (image_bytes() <= held_image_bytes && static_cast<uint64_t>(size_) * image_bytes() <= held_dataset_bytes) {
+    for (const auto& shard : shards_) shard->hold_in_memory();
+  }
+}
+
+Dataset::~Dataset() = default;
+
+void Dataset::read_one(int64_t sample, void* image, int32_t* label) const {
+  read(sample, 1, image, label);
+}
+
+void Dataset::read(int64_t begin, int64_t count, void* images, int32_t* labels) const {
+  if (begin < 0 || count < 0 || count > size_ - begin) {
+    fail(ExitCode::internal, folder_, ": samples ", begin, " to ", begin + count, " asked of ", size_);
+  }
+  auto* image = static_cast<std::byte*>(images);
+  auto shard = static_cast<size_t>(std::upper_bound(starts_.begin(), starts_.end(), begin) - starts_.begin()) - 1;
+  for (; count > 0; ++shard) {
+    const int64_t row = begin - starts_[shard];
+    const int64_t here = std::min(count, starts_[shard + 1] - begin);
+    shards_[shard]->read(row, here, image);
+    labels = std::copy_n(shards_[shard]->labels().begin() + row, here, labels);
+    image += static_cast<size_t>(here) * image_bytes();
+    begin += here;
+    count -= here;
+  }
+}
+
+}  // namespace convoy

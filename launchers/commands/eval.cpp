@@ -1,0 +1,132 @@
+// convoy eval: the accuracy of a network on a dataset, by one worker or by all that were started.
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+#include "core/base/text.hpp"
+#include "core/base/timer.hpp"
+#include "io/checkpoint.hpp"
+#include "launchers/commands/command.hpp"
+#include "launchers/run/observers.hpp"
+#include "launchers/run/pixel_scaling.hpp"
+#include "launchers/run/worker.hpp"
+
+namespace convoy {
+namespace {
+
+struct EvalOptions {
+  std::string checkpoint, net, init, data;
+  std::string mean, scale;  // "": the checkpoint's, else 0 and 1/255
+  std::string backend = "auto";
+  int64_t batch = 100;
+  int threads = 0;
+  double timeout = 60;
+  bool json = false;
+};
+
+OptionSet eval_option_set(EvalOptions& o) {
+  OptionSet set("convoy eval", "--checkpoint FILE --data DIR | --net FILE --init FILE --data DIR",
+                "Tells loss and accuracy over a whole dataset. Works alone and under mpirun.");
+  set.text("checkpoint", o.checkpoint, "FILE", "network and weights");
+  set.text("net", o.net, "FILE", "or a network text");
+  set.text("init", o.init, "FILE", "with weights: a checkpoint, or any HDF5 file with /params");
+  set.text("data", o.data, "DIR", "the dataset");
+  set.text("mean", o.mean, "X[,X..]|dataset", "taken from every pixel (default the checkpoint's, without one 0)");
+  set.text("scale", o.scale, "X[,X..]|dataset", "then multiplied with (default the checkpoint's, without one 1/255)");
+  set.integer("batch", o.batch, {.least = 1, .most = 1 << 20}, "images that a thread takes at a time");
+  set.integer("threads", o.threads, {.least = 0, .most = 4096}, "of one worker; 0: its share of the cores it may use");
+  set.choice("backend", o.backend, {"auto", "cpu", "cuda"}, "auto: a GPU where there is one");
+  set.number("timeout", o.timeout, {.least = 1}, "seconds of silence after which another worker is given up");
+  set.flag("json", o.json, "print the answer as one line of JSON");
+  return set;
+}
+
+EvalOptions parse_eval_options(const Arguments& arguments) {
+  EvalOptions options;
+  OptionSet set = eval_option_set(options);
+  const Assignments flags = set.read_flags(arguments);
+  expect_no_words(flags, "convoy eval");
+  set.apply(flags);
+  const bool from_parts = !options.net.empty() && !options.init.empty();
+  if (options.checkpoint.empty() && !from_parts) {
+    fail(ExitCode::usage, "convoy eval: give --checkpoint FILE, or --net FILE and --init FILE");
+  }
+  if (!options.checkpoint.empty() && (!options.net.empty() || !options.init.empty())) {
+    fail(ExitCode::usage, "convoy eval: --checkpoint holds network and weights; leave out --net and --init");
+  }
+  if (options.data.empty()) fail(ExitCode::usage, "convoy eval: data is missing; give --data DIR, a dataset");
+  return options;
+}
+
+/// A value of the checkpoint, unless a flag gives another; the fallback without a checkpoint.
+std::string chosen(const std::string& flag, const CheckpointState& state, const char* key, const char* fallback) {
+  if (!flag.empty()) return flag;
+  const auto note = state.notes.find(key);
+  return note == state.notes.end() ? fallback : note->second;
+}
+
+struct Answer {
+  EvaluationReport report;
+  double seconds = 0;
+};
+
+Answer evaluate_as_asked(const EvalOptions& options, Worker& worker) {
+  std::unique_ptr<Device> device;
+  std::unique_ptr<Dataset> data;
+  std::optional<Model> model;
+  const int threads = worker.threads(options.threads);
+  worker.together([&] {
+    const bool whole = !options.checkpoint.empty();
+    const CheckpointState state = whole ? read_checkpoint_state(options.checkpoint) : CheckpointState{};
+    Graph graph = build_graph(whole ? parse_network(state.network, options.checkpoint + " (network)")
+                                    : read_network(options.net));
+    data = std::make_unique<Dataset>(options.data);
+    check_data_fits(graph, data->header(), data->class_count(), options.data);
+    const PixelsSpec pixels = pixel_scaling(chosen(options.mean, state, "mean", "0"),
+                                            chosen(options.scale, state, "scale", "1/255"), data->header());
+    device = make_device(options.backend, worker.local_rank());
+    const LaneOptions lanes{
+        .lanes = threads, .threads = threads, .lane_batch = options.batch, .global_batch = options.batch * threads};
+    model.emplace(std::move(graph), *device, pixels, lanes, Model::Purpose::inference);
+    check_memory(model->plan(), worker.local_size());
+    model->allocate();
+  });
+  worker.on_leader([&] {
+    if (options.checkpoint.empty()) {
+      read_initial_weights(options.init, model->arena());
+    } else {
+      read_checkpoint_parameters(options.checkpoint, model->arena(), {});
+    }
+  });
+  broadcast_parameters(model->arena(), worker.control());
+  model->weights_changed();
+  const Timer timer;
+  const EvaluationReport report = evaluate_together(*model, *data, worker);
+  return {report, timer.seconds()};
+}
+
+}  // namespace
+
+int run_eval(const Arguments& arguments) {
+  if (OptionSet::wants_help(arguments)) {
+    EvalOptions defaults;
+    return launched_rank() == 0 ? show_help(eval_option_set(defaults)) : 0;
+  }
+  const EvalOptions options = parse_eval_options(arguments);
+  Worker worker({.timeout = std::chrono::duration<double>(options.timeout)});
+  return worker.guard([&] {
+    const Answer answer = evaluate_as_asked(options, worker);
+    if (!worker.leader()) return 0;
+    const EvaluationReport& report = answer.report;
+    if (options.json) {
+      std::puts(nlohmann::ordered_json{
+          {"samples", report.samples}, {"loss", report.loss}, {"top1", report.top1}, {"top5", report.top5}}
+                    .dump()
+                    .c_str());
+    } else {
+      std::printf("%s; %s\n", evaluation_text(report).c_str(), duration_text(answer.seconds).c_str());
+    }
+    return 0;
+  });
+}
+
+}  // namespace convoy

@@ -1,0 +1,136 @@
+// The keys of `convoy train` and how recipe and flags are put together.
+#include "launchers/options/train_options.hpp"
+
+#include <cmath>
+#include <filesystem>
+
+#include "core/base/error.hpp"
+#include "launchers/run/fault.hpp"
+
+namespace convoy {
+
+OptionSet train_option_set(TrainOptions& o) {
+  OptionSet set("convoy train", "[RECIPE.cfg] [--key value]... --run DIR [--resume]",
+                "Trains a network. Alone it is one worker; under mpirun or srun it is as many as were started.\n"
+                "A recipe holds the same keys as `key = value` lines; flags beat it. Paths are relative to the current "
+                "folder.\nSIGTERM, SIGINT and SIGUSR1 end the run after the current step: it saves and exits with 75.");
+  set.group("What to train");
+  set.text("net", o.net, "FILE", "the network text");
+  set.text("data", o.data, "DIR", "the dataset to train on");
+  set.text("eval-data", o.eval_data, "DIR", "the dataset to evaluate on (default none)");
+  set.text("run", o.run, "DIR", "the run folder to make");
+  set.text("init", o.init, "FILE", "start from these weights: a checkpoint, or any HDF5 file with /params");
+  set.flag("resume", o.resume, "go on from the newest checkpoint of the run folder; with nothing saved, start anew",
+           OptionSet::Place::anywhere);
+
+  set.group("How long");
+  set.integer("batch", o.batch, {.least = 1}, "images in one global batch, all workers together");
+  set.integer("steps", o.steps, {.least = 1}, "steps to take in all (this or epochs; default none)");
+  set.number("epochs", o.epochs, {.least = 1e-9}, "passes over the data, in place of steps (default none)");
+  set.alternatives({"steps", "epochs"});
+  set.integer("seed", o.seed, {.least = 0}, "of the initial weights and of the order of the data");
+
+  set.group("Data");
+  set.choice("shuffle", o.shuffle, {"on", "off"}, "off: samples in file order", {"blocks"});
+  set.choice("augment", o.augment, {"none"}, "changes made to images as they are read", {"flip", "crop"});
+  set.text("mean", o.mean, "X[,X..]|dataset",
+           "taken from every pixel, in pixel units: one number, one per channel, or the dataset's");
+  set.text("scale", o.scale, "X[,X..]|dataset",
+           "then multiplied with: a number, a fraction, or one over the dataset's deviation");
+
+  set.group("Optimizer");
+  set.choice("optimizer", o.optimizer.name, optimizer_names(), "how weights are updated",
+             {"nesterov", "adagrad", "rmsprop", "adadelta", "adam", "adamw", "lars"});
+  set.number("learning-rate", o.schedule.rate, {.least = 0}, "of the first step");
+  set.number("momentum", o.optimizer.momentum, {.least = 0, .most = 1}, "of optimizer momentum");
+  set.number("weight-decay", o.optimizer.weight_decay, {.least = 0}, "times the weight, added to its gradient");
+  set.on_off("decay-bias", o.optimizer.decay_bias, "decay biases too");
+  set.choice("schedule", o.schedule.name, schedule_names(), "how the learning rate changes",
+             {"poly", "cosine", "inverse", "exponential", "multistep"});
+  set.integer("step-size", o.schedule.step_size, {.least = 1}, "schedule step: steps between changes (default none)");
+  set.number("step-epochs", o.step_epochs, {.least = 1e-9}, "the same in epochs (default none)");
+  set.alternatives({"step-size", "step-epochs"});
+  set.number("gamma", o.schedule.gamma, {.least = 0}, "schedule step: the factor at each change");
+
+  set.group("Machine");
+  set.choice("backend", o.backend, {"auto", "cpu", "cuda"}, "auto: a GPU where there is one");
+  set.integer("threads", o.threads, {.least = 0, .most = 4096}, "of one worker; 0: its share of the cores it may use");
+  set.on_off("exact", o.exact, "the same bits at any number of workers and threads");
+  set.integer("lanes", o.lanes, {.least = 0, .most = 65536},
+              "parts of the global batch that are summed along a fixed tree; 0: chosen (exact=on: 8)");
+  set.integer("bucket-bytes", o.bucket_bytes, {.least = 1024}, "gradients exchanged at a time, bytes");
+
+  set.group("Reports");
+  set.integer("log-every", o.log_every, {.least = 1}, "steps between rows of metrics.jsonl and lines of progress");
+  set.integer("eval-every", o.eval_every, {.least = 0}, "steps between evaluations; 0: only at the end");
+  set.integer("checkpoint-every", o.checkpoint_every, {.least = 0}, "steps between checkpoints; 0: only at the end");
+  set.integer("keep-checkpoints", o.keep_checkpoints, {.least = 0}, "newest checkpoints to keep; 0: all");
+  set.flag("json", o.json, "print the result as one line of JSON on standard output");
+
+  set.group("When things go wrong");
+  set.number("timeout", o.timeout, {.least = 1}, "seconds of silence after which another worker is given up");
+  set.text("fault", o.fault, "kill|stop|error:RANK:STEP",
+           "for tests: makes worker RANK fail as it starts step STEP, counted from 1");
+  set.not_supported({"micro-batch", "loss", "beta1", "beta2", "decay-rate", "epsilon", "warmup", "precision",
+                     "ranks-per-node", "exchange", "exchange-dtype"});
+  return set;
+}
+
+namespace {
+
+void require(const std::string& value, const char* key, const char* meaning) {
+  if (value.empty()) fail(ExitCode::usage, key, " is missing: give --", key, " ", meaning, ", or put it in the recipe");
+}
+
+void check(const TrainOptions& o) {
+  require(o.run, "run", "DIR, the run folder");
+  require(o.net, "net", "FILE, the network text");
+  require(o.data, "data", "DIR, the dataset to train on");
+  if (o.steps == 0 && o.epochs == 0) {
+    fail(ExitCode::usage, "steps or epochs is missing: say how long to train, for example --epochs 10");
+  }
+  if (o.schedule.name == "step" && o.schedule.step_size == 0 && o.step_epochs == 0) {
+    fail(ExitCode::usage,
+         "schedule = step needs step-size (in steps) or step-epochs; give one, or schedule = constant");
+  }
+  if (!o.fault.empty()) parse_fault(o.fault);
+}
+
+}  // namespace
+
+TrainOptions parse_train_options(const std::vector<std::string>& arguments) {
+  TrainOptions options;
+  OptionSet set = train_option_set(options);
+  const Assignments flags = set.read_flags(arguments);
+  if (flags.positional.size() > 1) {
+    fail(ExitCode::usage, flags.positional[1], ": a second recipe; `convoy train` takes one, and flags as --key value");
+  }
+  std::string recipe = flags.positional.empty() ? "" : flags.positional.front();
+  if (const auto run = flags.find("run"); recipe.empty() && run && flags.find("resume")) {
+    const std::string stored = *run + "/recipe.cfg";
+    if (std::filesystem::exists(stored)) recipe = stored;
+  }
+  if (!recipe.empty()) set.apply(set.read_recipe(recipe));
+  set.apply(flags);
+  check(options);
+  options.recipe = set.recipe();
+  return options;
+}
+
+int64_t steps_of_epochs(double epochs, int64_t samples, int64_t batch) {
+  const double whole = std::floor(epochs);
+  if (epochs == whole && whole < 1e9) return (static_cast<int64_t>(whole) * samples + batch - 1) / batch;
+  return static_cast<int64_t>(std::ceil(epochs * static_cast<double>(samples) / static_cast<double>(batch)));
+}
+
+int64_t total_steps(const TrainOptions& options, int64_t samples) {
+  return options.steps ? options.steps : steps_of_epochs(options.epochs, samples, options.batch);
+}
+
+ScheduleOptions resolved_schedule(const TrainOptions& options, int64_t samples) {
+  ScheduleOptions schedule = options.schedule;
+  if (options.step_epochs > 0) schedule.step_size = steps_of_epochs(options.step_epochs, samples, options.batch);
+  return schedule;
+}
+
+}  // namespace convoy

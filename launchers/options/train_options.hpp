@@ -1,0 +1,61 @@
+// What `convoy train` can be told: a plain struct, filled from a recipe and from flags with the same keys.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "core/optim/optimizer.hpp"
+#include "core/optim/schedule.hpp"
+#include "launchers/options/option_set.hpp"
+
+namespace convoy {
+
+struct TrainOptions {
+  std::string net, data, eval_data, run, init;
+  bool resume = false;
+  bool json = false;
+
+  int64_t batch = 64;  // images in one global batch
+  int64_t steps = 0;   // 0: by epochs
+  double epochs = 0;   // 0: by steps
+  int64_t seed = 1;
+
+  std::string shuffle = "on";
+  std::string augment = "none";
+  std::string mean = "0", scale = "1/255";
+
+  OptimizerOptions optimizer;
+  ScheduleOptions schedule;
+  double step_epochs = 0;  // the schedule's step size in epochs; 0: schedule.step_size counts
+
+  std::string backend = "auto";
+  int threads = 0;  // of one worker; 0: its share of the machine's cores
+  bool exact = false;
+  int lanes = 0;  // of all workers; 0: chosen
+  int64_t bucket_bytes = int64_t{1} << 20;
+
+  int64_t log_every = 50, eval_every = 0, checkpoint_every = 0;  // steps; 0: only at the end
+  int keep_checkpoints = 3;                                      // 0: all
+  double timeout = 60;                                           // seconds
+  std::string fault;
+
+  std::string recipe;  // all of the above, resolved, as a recipe
+};
+
+/// The keys of `convoy train`, bound to `options`.
+OptionSet train_option_set(TrainOptions& options);
+
+/// Recipe and flags resolved. Without a recipe, `--resume` takes RUN/recipe.cfg if it is there. Throws Error(usage).
+TrainOptions parse_train_options(const std::vector<std::string>& arguments);
+
+/// Steps of `epochs` epochs over `samples` samples: ceil(epochs * samples / batch).
+int64_t steps_of_epochs(double epochs, int64_t samples, int64_t batch);
+
+/// The steps asked for, by either key.
+int64_t total_steps(const TrainOptions& options, int64_t samples);
+
+/// The schedule with its step size in steps.
+ScheduleOptions resolved_schedule(const TrainOptions& options, int64_t samples);
+
+}  // namespace convoy

@@ -1,0 +1,120 @@
+// How the global batch is divided over workers, lanes and threads.
+#include "launchers/run/lane_choice.hpp"
+
+#include <sched.h>
+
+#include <algorithm>
+
+#include "core/base/error.hpp"
+#include "core/base/text.hpp"
+#include "launchers/options/values.hpp"
+
+namespace convoy {
+namespace {
+
+// With more parameters than this, a copy of the gradients per lane costs more than the barriers of a shared pass.
+constexpr int64_t few_parameters = 4'000'000;
+
+/// The multiple of `unit` nearest to `value`, at least one unit.
+int64_t nearest_multiple(int64_t value, int64_t unit) {
+  return std::max<int64_t>(1, (value + unit / 2) / unit) * unit;
+}
+
+void check_batch(int64_t batch, int64_t parts, const char* what) {
+  if (batch % parts == 0) return;
+  fail(ExitCode::usage, "batch ", batch, " cannot be divided over ", parts, " ", what, " (", batch, " = ",
+       batch / parts, " * ", parts, " + ", batch % parts, "); use --batch ", nearest_multiple(batch, parts));
+}
+
+/// The power of two nearest to `lanes` that `workers` divides, or 0 where there is none.
+int nearest_lanes(int lanes, int workers) {
+  if (workers & (workers - 1)) return 0;
+  int best = workers;
+  for (int candidate = workers; candidate <= 65536; candidate *= 2) {
+    if (std::abs(candidate - lanes) < std::abs(best - lanes)) best = candidate;
+  }
+  return best;
+}
+
+int check_lanes(const LaneQuestion& q) {
+  const int lanes = q.lanes ? q.lanes : 8;
+  if ((lanes & (lanes - 1)) == 0 && lanes % q.workers == 0) return lanes;
+  const int nearest = nearest_lanes(lanes, q.workers);
+  const std::string remedy =
+      nearest ? concat("use --lanes ", nearest) : std::string("start 1, 2, 4, 8, ... workers instead");
+  if (lanes & (lanes - 1)) fail(ExitCode::usage, "lanes ", lanes, " is not a power of two; ", remedy);
+  fail(ExitCode::usage, "lanes ", lanes, " cannot be divided over ", q.workers, " workers; ", remedy);
+}
+
+}  // namespace
+
+LaneChoice choose_lanes(const LaneQuestion& q) {
+  check_batch(q.batch, q.workers, q.workers == 1 ? "worker" : "workers");
+  LaneChoice choice;
+  LaneOptions& worker = choice.worker;
+  worker.global_batch = q.batch;
+  worker.threads = q.threads;
+  const int64_t share = q.batch / q.workers;
+  if (q.bits == Bits::exact || q.lanes) {
+    choice.total_lanes = check_lanes(q);
+    check_batch(q.batch, choice.total_lanes, "lanes");
+    worker.lanes = choice.total_lanes / q.workers;
+    // A lane is computed by one thread: how a pass is shared between threads may change its bits.
+    if (q.bits == Bits::exact) worker.threads = std::min(q.threads, worker.lanes);
+  } else {
+    const bool lane_per_thread = q.parameters <= few_parameters && share % q.threads == 0;
+    worker.lanes = lane_per_thread ? q.threads : 1;
+    choice.total_lanes = worker.lanes * q.workers;
+  }
+  worker.lane_batch = share / worker.lanes;
+  return choice;
+}
+
+std::vector<int> allowed_cpus() {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  std::vector<int> cpus;
+  // Fails on machines with more than 1,024 CPUs; one thread is then a safe start, and `threads` says more.
+  if (sched_getaffinity(0, sizeof set, &set) != 0) return {0};
+  for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
+    if (CPU_ISSET(cpu, &set)) cpus.push_back(cpu);
+  }
+  return cpus;
+}
+
+std::string cpu_list_text(const std::vector<int>& cpus) {
+  std::vector<std::string> parts;
+  for (size_t first = 0; first < cpus.size();) {
+    size_t last = first;
+    while (last + 1 < cpus.size() && cpus[last + 1] == cpus[last] + 1) ++last;
+    parts.push_back(first == last ? concat(cpus[first]) : concat(cpus[first], "-", cpus[last]));
+    first = last + 1;
+  }
+  return join(parts, ",");
+}
+
+std::vector<int> parse_cpu_list(const std::string& text) {
+  std::vector<int> cpus;
+  for (const std::string& part : split_commas(text)) {
+    const size_t dash = part.find('-');
+    const auto first = parse_integer(part.substr(0, dash));
+    const auto last = dash == std::string::npos ? first : parse_integer(part.substr(dash + 1));
+    if (!first || !last) continue;
+    for (int64_t cpu = *first; cpu <= *last; ++cpu) cpus.push_back(static_cast<int>(cpu));
+  }
+  return cpus;
+}
+
+int share_of_cpus(const std::vector<CpuClaim>& claims, size_t me) {
+  double share = 0;
+  for (const int cpu : claims[me].cpus) {
+    const auto users = std::count_if(claims.begin(), claims.end(), [&](const CpuClaim& claim) {
+      return claim.host == claims[me].host && std::find(claim.cpus.begin(), claim.cpus.end(), cpu) != claim.cpus.end();
+    });
+    share += 1.0 / static_cast<double>(users);
+  }
+  // The sum of n times 1/n may fall short of 1 by a rounding.
+  return std::max(1, static_cast<int>(share + 1e-6));
+}
+
+}  // namespace convoy

@@ -1,0 +1,45 @@
+// How the global batch is divided over workers, lanes and threads.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "core/train/lanes.hpp"
+
+namespace convoy {
+
+/// exact: the bits may not depend on the number of workers or threads.
+enum class Bits { repeatable, exact };
+
+struct LaneQuestion {
+  int64_t batch = 1;  // global
+  int workers = 1;
+  int threads = 1;         // of one worker
+  int lanes = 0;           // of all workers, as asked for; 0: choose
+  int64_t parameters = 0;  // of the network
+  Bits bits = Bits::repeatable;
+};
+
+struct LaneChoice {
+  LaneOptions worker;   // of each worker
+  int total_lanes = 1;  // of all
+};
+
+/// Throws Error(usage), telling the numbers that do not divide and the nearest that do.
+LaneChoice choose_lanes(const LaneQuestion& question);
+
+/// The CPUs this process may run on.
+std::vector<int> allowed_cpus();
+/// "0-3,5" and back; for messages, and to tell other workers.
+std::string cpu_list_text(const std::vector<int>& cpus);
+std::vector<int> parse_cpu_list(const std::string& text);
+
+/// Threads of worker `me`: its CPUs, each divided by the workers of the same host that may use it too; at least 1.
+struct CpuClaim {
+  std::string host;
+  std::vector<int> cpus;
+};
+int share_of_cpus(const std::vector<CpuClaim>& claims, size_t me);
+
+}  // namespace convoy

@@ -1,0 +1,93 @@
+// A network made ready to run on one worker.
+#include "launchers/run/model.hpp"
+
+#include <fstream>
+
+#include "core/base/error.hpp"
+#include "core/base/text.hpp"
+
+namespace convoy {
+
+size_t MemoryPlan::total() const {
+  size_t sum = 0;
+  for (const Part& part : parts) sum += part.bytes;
+  return sum;
+}
+
+std::string MemoryPlan::text() const {
+  std::vector<std::string> words;
+  for (const Part& part : parts) {
+    if (part.bytes) words.push_back(part.name + " " + human_bytes(part.bytes));
+  }
+  return human_bytes(total()) + ": " + join(words, ", ");
+}
+
+std::unique_ptr<Device> make_device(const std::string& backend, int local_rank) {
+  if (backend == "cuda" || (backend == "auto" && cuda_unavailable_reason().empty()))
+    return make_cuda_device(local_rank);
+  return make_cpu_device();
+}
+
+Model::Model(Graph graph, Device& device, const PixelsSpec& pixels, const LaneOptions& lanes, Purpose purpose,
+             std::vector<std::string> slot_names)
+    : device_(device),
+      net_(std::move(graph), device,
+           {.op = {.batch = lanes.lane_batch, .teams = lanes.teams(), .threads = lanes.threads_per_team()},
+            .training = purpose == Purpose::training,
+            .pixels = pixels}),
+      lane_options_(lanes),
+      slot_names_(std::move(slot_names)) {}
+
+MemoryPlan Model::plan() const {
+  const size_t flat = net_.segments().size() * sizeof(float);
+  const size_t activations = static_cast<size_t>(lane_options_.teams()) * net_.activation_bytes();
+  MemoryPlan plan{{{"parameters", flat}, {"gradients", flat}}};
+  for (const std::string& slot : slot_names_) plan.parts.push_back({slot, flat});
+  plan.parts.push_back({"lane gradients", Lanes::bytes(net_, lane_options_) - activations});
+  plan.parts.push_back({"activations", activations});
+  plan.parts.push_back({"packed weights", net_.packed_bytes()});
+  return plan;
+}
+
+void Model::allocate() {
+  const int slots = static_cast<int>(slot_names_.size());
+  storage_ = DeviceBuffer(device_, ParameterArena::bytes(net_.segments(), slots), "parameters and gradients");
+  arena_.emplace(net_.segments(), slots, std::span(storage_.data(), storage_.bytes()));
+  lanes_.emplace(net_, *arena_, device_, lane_options_);
+}
+
+void broadcast_parameters(const ParameterArena& arena, Communicator& communicator) {
+  communicator.broadcast(std::as_writable_bytes(arena.weights()), 0);
+  for (int slot = 0; slot < arena.slots(); ++slot) {
+    communicator.broadcast(std::as_writable_bytes(arena.slot(slot)), 0);
+  }
+}
+
+void check_data_fits(const Graph& graph, const ShardHeader& header, int64_t class_count, const std::string& folder) {
+  if (graph.loss() < 0) {
+    fail(ExitCode::usage, graph.text.source, ": there is no loss to measure by; end the network with `loss softmax`");
+  }
+  if (header.image != graph.input()) {
+    fail(ExitCode::usage, graph.text.source, ": the network's input is ", graph.input().text(), ", images of ", folder,
+         " are ", header.image.text(), "; write `input ", header.image.text(), "`, or use other data");
+  }
+  const int64_t outputs = graph.nodes[static_cast<size_t>(graph.prediction())].output.count();
+  if (class_count > outputs) {
+    fail(ExitCode::usage, graph.text.source, ": the network has ", outputs, " outputs, ", folder, " has ", class_count,
+         " classes; give the last layer K=", class_count);
+  }
+}
+
+void check_memory(const MemoryPlan& plan, int workers) {
+  std::ifstream file("/proc/meminfo");
+  std::string word;
+  while (file >> word && word != "MemAvailable:") continue;
+  uint64_t kib = 0;
+  if (!(file >> kib)) return;
+  const uint64_t needed = plan.total() * static_cast<uint64_t>(workers);
+  if (needed <= kib * 1024) return;
+  fail(ExitCode::out_of_memory, "the run needs ", human_bytes(needed), " on this machine (", workers, " times ",
+       plan.text(), "), ", human_bytes(kib * 1024), " are free; use a smaller batch, fewer workers or more machines");
+}
+
+}  // namespace convoy

@@ -1,0 +1,70 @@
+// A network made ready to run on one worker: its ops first, its memory when asked for.
+//
+// Between the constructor and allocate() nothing large is held, so that the plan can be told before it is tried.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/train/lanes.hpp"
+#include "distributed/communicator.hpp"
+#include "io/shard.hpp"
+
+namespace convoy {
+
+/// What a worker is going to allocate.
+struct MemoryPlan {
+  struct Part {
+    std::string name;
+    size_t bytes = 0;
+  };
+  std::vector<Part> parts;
+  size_t total() const;
+  /// "30.1 MiB: parameters 1.6 MiB, gradients 1.6 MiB, ..."
+  std::string text() const;
+};
+
+/// The device of the key `backend`: auto takes a GPU where there is one. Throws Error(usage).
+std::unique_ptr<Device> make_device(const std::string& backend, int local_rank);
+
+class Model {
+ public:
+  enum class Purpose { training, inference };
+
+  /// `slot_names`: the optimizer's state, none at inference.
+  Model(Graph graph, Device& device, const PixelsSpec& pixels, const LaneOptions& lanes, Purpose purpose,
+        std::vector<std::string> slot_names = {});
+
+  MemoryPlan plan() const;
+  /// Makes arena and lanes; weights are zero. Throws Error(out_of_memory).
+  void allocate();
+  /// To be called once weights have their values.
+  void weights_changed() { net_.bind(arena_->weights(), device_); }
+
+  Net& net() { return net_; }
+  const ParameterArena& arena() const { return *arena_; }
+  Lanes& lanes() { return *lanes_; }
+  const std::vector<std::string>& slot_names() const { return slot_names_; }
+
+ private:
+  Device& device_;
+  Net net_;
+  LaneOptions lane_options_;
+  std::vector<std::string> slot_names_;
+  DeviceBuffer storage_;
+  std::optional<ParameterArena> arena_;
+  std::optional<Lanes> lanes_;
+};
+
+/// Collective: the weights, and the optimizer's state, of rank 0 on every worker.
+void broadcast_parameters(const ParameterArena& arena, Communicator& communicator);
+
+/// Throws Error(usage) unless images and labels of the dataset fit the network.
+void check_data_fits(const Graph& graph, const ShardHeader& header, int64_t class_count, const std::string& folder);
+
+/// Throws Error(out_of_memory) if `workers` such plans exceed what this machine has left.
+void check_memory(const MemoryPlan& plan, int workers);
+
+}  // namespace convoy

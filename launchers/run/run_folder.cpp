@@ -1,0 +1,107 @@
+// The run folder as rank 0 sees it.
+#include "launchers/run/run_folder.hpp"
+
+#include <filesystem>
+
+#include "core/base/error.hpp"
+#include "core/base/text.hpp"
+#include "core/graph/network_text.hpp"
+#include "distributed/failure.hpp"
+#include "io/atomic_file.hpp"
+
+namespace convoy {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string note(const CheckpointState& state, const std::string& key) {
+  const auto found = state.notes.find(key);
+  return found == state.notes.end() ? "" : found->second;
+}
+
+/// A layer line as it is meant.
+std::string canonical(const LayerLine& line) {
+  std::string text = line.label + ": " + line.kind;
+  for (const Attribute& attribute : line.attributes) text += " " + attribute.key + "=" + attribute.value;
+  return text + " from=" + join(line.from, ",");
+}
+
+bool exists(const std::string& path) {
+  std::error_code ignored;
+  return fs::exists(path, ignored);
+}
+
+}  // namespace
+
+std::string first_difference(const std::string& stored, const std::string& asked) {
+  const NetworkText a = parse_network(stored, "checkpoint"), b = parse_network(asked, "network");
+  for (size_t i = 0; i < std::max(a.lines.size(), b.lines.size()); ++i) {
+    if (i >= b.lines.size()) return concat("the end instead of `", canonical(a.lines[i]), "`");
+    if (i >= a.lines.size() || canonical(a.lines[i]) != canonical(b.lines[i])) {
+      return concat("line ", b.lines[i].line, ", `", canonical(b.lines[i]), "`");
+    }
+  }
+  return "";
+}
+
+std::vector<std::string> check_same_run(const CheckpointState& stored, const CheckpointState& asked,
+                                        const std::string& checkpoint) {
+  const std::string difference = first_difference(stored.network, asked.network);
+  if (!difference.empty()) {
+    fail(ExitCode::usage, "net: differs from the network of ", checkpoint, ", first at ", difference,
+         "; resume with the same network, or start another run with --init ", checkpoint);
+  }
+  const auto must_agree = [&](const std::string& key, const std::string& before, const std::string& now) {
+    if (before.empty() || before == now) return;
+    fail(ExitCode::usage, key, ": ", now, " is asked for, but ", checkpoint, " was made with ", before,
+         "; resume with that, or start another run with --init ", checkpoint);
+  };
+  must_agree("seed", concat(stored.seed), concat(asked.seed));
+  for (const char* key : {"batch", "shuffle", "samples per epoch", "mean", "scale", "optimizer"}) {
+    must_agree(key, note(stored, key), note(asked, key));
+  }
+  const bool both_exact = note(stored, "exact") == "on" && note(asked, "exact") == "on";
+  if (both_exact) must_agree("lanes", note(stored, "lanes"), note(asked, "lanes"));
+
+  std::vector<std::string> notices;
+  for (const char* key : {"exact", "machine"}) {
+    const std::string before = note(stored, key), now = note(asked, key);
+    if (!before.empty() && before != now) {
+      notices.push_back(concat(key, " was ", before, " and is ", now, " now: the bits may differ from here on"));
+    }
+  }
+  return notices;
+}
+
+Start claim_run_folder(const TrainOptions& options, const CheckpointState& asked, int64_t steps) {
+  const std::string& run = options.run;
+  Start start;
+  const std::vector<std::string> saved = list_checkpoints(run);
+  if (!options.resume && (!saved.empty() || exists(run + "/metrics.jsonl"))) {
+    fail(ExitCode::usage, run, ": holds a run already; add --resume to go on with it, or choose another --run");
+  }
+  if (!saved.empty()) {
+    start.checkpoint = newest_whole_checkpoint(run, start.notices);
+    if (start.checkpoint.empty()) {
+      fail(ExitCode::data, run, ": all ", saved.size(), " checkpoints are damaged (", join(start.notices, "; "),
+           "); move them away to start anew");
+    }
+    const CheckpointState stored = read_checkpoint_state(start.checkpoint);
+    for (const std::string& notice : check_same_run(stored, asked, start.checkpoint)) start.notices.push_back(notice);
+    start.step = stored.step;
+    if (start.step > steps) {
+      fail(ExitCode::usage, "steps: ", steps, " are asked for, but ", start.checkpoint, " has taken ", start.step,
+           "; ask for more");
+    }
+  }
+  if (start.checkpoint.empty() && !options.init.empty() && !exists(options.init)) {
+    fail(ExitCode::data, options.init, ": there is no such file; give --init a checkpoint, or leave it out");
+  }
+  make_writable_folder(run);
+  make_writable_folder(run + "/checkpoints");
+  clear_failure(run);
+  write_file(run + "/recipe.cfg", options.recipe);
+  return start;
+}
+
+}  // namespace convoy

@@ -1,0 +1,70 @@
+// What a training run is going to do.
+#include "launchers/run/run_plan.hpp"
+
+#include "core/base/error.hpp"
+#include "core/base/text.hpp"
+#include "launchers/run/model.hpp"
+#include "launchers/run/pixel_scaling.hpp"
+
+namespace convoy {
+
+RunPlan make_run_plan(const TrainOptions& options, int workers, int threads) {
+  RunPlan plan;
+  if (!options.fault.empty()) plan.fault = parse_fault(options.fault);
+  plan.optimizer = make_optimizer(options.optimizer);
+  plan.graph = build_graph(read_network(options.net));
+  plan.network = plan.graph.text.text;
+  plan.data = std::make_unique<Dataset>(options.data);
+  check_data_fits(plan.graph, plan.data->header(), plan.data->class_count(), options.data);
+  if (!options.eval_data.empty()) {
+    plan.eval_data = std::make_unique<Dataset>(options.eval_data);
+    check_data_fits(plan.graph, plan.eval_data->header(), plan.eval_data->class_count(), options.eval_data);
+    if (plan.eval_data->dtype() != plan.data->dtype()) {
+      fail(ExitCode::usage, "eval-data ", options.eval_data, ": its images are ", name_of(plan.eval_data->dtype()),
+           ", those to train on are ", name_of(plan.data->dtype()), "; import both alike");
+    }
+  }
+  plan.pixels = pixel_scaling(options.mean, options.scale, plan.data->header());
+  plan.lanes = choose_lanes({.batch = options.batch,
+                             .workers = workers,
+                             .threads = threads,
+                             .lanes = options.lanes,
+                             .parameters = plan.graph.parameters(),
+                             .bits = options.exact ? Bits::exact : Bits::repeatable});
+  plan.steps = total_steps(options, plan.data->size());
+  plan.schedule = std::make_unique<Schedule>(resolved_schedule(options, plan.data->size()));
+  return plan;
+}
+
+CheckpointState describe_run(const TrainOptions& options, const RunPlan& plan, const Device& device) {
+  CheckpointState state;
+  state.seed = static_cast<uint64_t>(options.seed);
+  state.network = plan.network;
+  state.recipe = options.recipe;
+  state.notes = {{"batch", concat(options.batch)},
+                 {"shuffle", options.shuffle},
+                 {"samples per epoch", concat(plan.data->size())},
+                 {"mean", channel_text(plan.pixels.mean)},
+                 {"scale", channel_text(plan.pixels.scale)},
+                 {"optimizer", options.optimizer.name},
+                 {"exact", options.exact ? "on" : "off"},
+                 {"lanes", concat(plan.lanes.total_lanes)},
+                 {"machine", device.describe()},
+                 {"convoy", CONVOY_VERSION}};
+  return state;
+}
+
+std::vector<std::string> opening_lines(const TrainOptions& options, const RunPlan& plan, const Graph& graph,
+                                       const Device& device, const std::string& workers) {
+  const LaneOptions& lanes = plan.lanes.worker;
+  const Dataset& data = *plan.data;
+  return {concat("convoy ", CONVOY_VERSION, ": ", workers, "; each ", device.describe(), ", ", lanes.lanes, " x ",
+                 lanes.lane_batch, " images on ", lanes.threads, lanes.threads == 1 ? " thread" : " threads",
+                 options.exact ? ", exact" : ""),
+          concat("network ", options.net, ": ", with_commas(graph.parameters()), " parameters, ",
+                 with_commas(graph.multiply_adds()), " multiply-adds an image"),
+          concat("data ", options.data, ": ", with_commas(data.size()), " images ", data.image().text(), ", ",
+                 data.class_count(), " classes; ", with_commas(plan.steps), " steps of ", options.batch, " images")};
+}
+
+}  // namespace convoy

@@ -1,0 +1,39 @@
+// What a training run is going to do, found out alike on every worker before anything is made or written.
+#pragma once
+
+#include <memory>
+
+#include "core/graph/graph.hpp"
+#include "core/optim/schedule.hpp"
+#include "io/checkpoint.hpp"
+#include "io/dataset.hpp"
+#include "launchers/options/train_options.hpp"
+#include "launchers/run/fault.hpp"
+#include "launchers/run/lane_choice.hpp"
+
+namespace convoy {
+
+struct RunPlan {
+  Graph graph;                               // until a model takes it over
+  std::string network;                       // its text
+  std::unique_ptr<Dataset> data, eval_data;  // the latter may be null
+  PixelsSpec pixels;
+  LaneChoice lanes;
+  int64_t steps = 0;
+  std::unique_ptr<Schedule> schedule;
+  std::unique_ptr<Optimizer> optimizer;
+  Fault fault;
+};
+
+/// Reads network and data and checks that all fits together. Throws Error(usage) or Error(data). `threads` is this
+/// worker's number.
+RunPlan make_run_plan(const TrainOptions& options, int workers, int threads);
+
+/// What checkpoints keep of a run besides its weights, and what a resumed run must agree with.
+CheckpointState describe_run(const TrainOptions& options, const RunPlan& plan, const Device& device);
+
+/// The lines that a run opens with.
+std::vector<std::string> opening_lines(const TrainOptions& options, const RunPlan& plan, const Graph& graph,
+                                       const Device& device, const std::string& workers);
+
+}  // namespace convoy

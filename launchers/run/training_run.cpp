@@ -1,0 +1,227 @@
+// One training run from its options to its end.
+#include "launchers/run/training_run.hpp"
+
+#include "core/train/local_sink.hpp"
+#include "core/train/trainer.hpp"
+#include "distributed/exchange.hpp"
+#include "distributed/watchdog.hpp"
+#include "io/pipeline.hpp"
+#include "launchers/run/failure_report.hpp"
+#include "launchers/run/observers.hpp"
+#include "launchers/run/run_folder.hpp"
+#include "launchers/run/run_plan.hpp"
+
+namespace convoy {
+namespace {
+
+constexpr int batches_ahead = 3;
+
+/// Batches from the pipeline; notes where the worker is and fails on purpose where it is told to.
+class WatchedSource : public BatchSource {
+ public:
+  WatchedSource(BatchSource& inner, WorkerState& state, const Fault& fault, int rank, int64_t first_step)
+      : inner_(inner), state_(state), fault_(fault), rank_(rank), step_(first_step) {}
+
+  const Batch& next() override {
+    state_.step = ++step_;
+    strike(fault_, rank_, step_);
+    const PhaseScope phase(state_, "input");
+    return inner_.next();
+  }
+
+ private:
+  BatchSource& inner_;
+  WorkerState& state_;
+  const Fault fault_;
+  const int rank_;
+  int64_t step_;
+};
+
+class TrainingRun {
+ public:
+  TrainingRun(const TrainOptions& options, Worker& worker, Console& console, const std::atomic<bool>& stop)
+      : options_(options), worker_(worker), console_(console), stop_(stop) {}
+
+  RunOutcome run() {
+    prepare();
+    claim();
+    if (start_.step == plan_.steps) return already_complete();
+    fill_model();
+    const std::unique_ptr<Watchdog> watchdog = start_watchdog();
+    return train_to_the_end();
+  }
+
+ private:
+  /// Reads and checks everything; nothing is written yet.
+  void prepare() {
+    const int threads = worker_.threads(options_.threads);
+    worker_.together([&] {
+      plan_ = make_run_plan(options_, worker_.size(), threads);
+      device_ = make_device(options_.backend, worker_.local_rank());
+      model_.emplace(std::move(plan_.graph), *device_, plan_.pixels, plan_.lanes.worker, Model::Purpose::training,
+                     plan_.optimizer->slots());
+      asked_ = describe_run(options_, plan_, *device_);
+    });
+  }
+
+  void claim() {
+    worker_.on_leader([&] { start_ = claim_run_folder(options_, asked_, plan_.steps); });
+    int64_t step[] = {start_.step};
+    worker_.control().broadcast(std::as_writable_bytes(std::span(step)), 0);
+    start_.step = step[0];
+    worker_.on_leader([&] {
+      console_.open_log(options_.run + "/train.log");
+      metrics_.emplace(options_.run, start_.step);
+    });
+  }
+
+  RunOutcome already_complete() {
+    console_.say(concat(options_.run, ": complete, all ", plan_.steps,
+                        " steps are taken; ask for more steps or epochs ", "to go on"));
+    return {.finished = true,
+            .step = plan_.steps,
+            .steps = plan_.steps,
+            .samples = plan_.steps * options_.batch,
+            .checkpoint = start_.checkpoint};
+  }
+
+  void fill_model() {
+    for (const std::string& notice : start_.notices) console_.say(notice);
+    for (const std::string& line :
+         opening_lines(options_, plan_, model_->net().graph(), *device_, worker_.control().describe())) {
+      console_.say(line);
+    }
+    MemoryPlan memory = model_->plan();
+    memory.parts.push_back({"input", batches_ahead * static_cast<size_t>(options_.batch / worker_.size()) *
+                                         (plan_.data->image_bytes() + sizeof(int32_t))});
+    console_.say(concat("memory for each worker ", memory.text()));
+    worker_.together([&] {
+      check_memory(memory, worker_.local_size());
+      model_->allocate();
+    });
+    worker_.on_leader([&] {
+      if (!start_.checkpoint.empty()) {
+        read_checkpoint_parameters(start_.checkpoint, model_->arena(), model_->slot_names());
+      } else if (!options_.init.empty()) {
+        read_initial_weights(options_.init, model_->arena());
+      } else {
+        initialise_weights(model_->arena(), asked_.seed);
+      }
+    });
+    broadcast_parameters(model_->arena(), worker_.control());
+    model_->weights_changed();
+    if (start_.step) console_.say(concat("resuming after step ", start_.step, " from ", start_.checkpoint));
+  }
+
+  std::unique_ptr<Watchdog> start_watchdog() {
+    if (worker_.size() == 1) return nullptr;
+    return std::make_unique<Watchdog>(
+        worker_.control(), WatchdogOptions{.timeout = std::chrono::duration<double>(options_.timeout)},
+        [this] { return state_.whereabouts(); }, [this](const Failure& seen) { failure_.peer_lost(seen); });
+  }
+
+  std::unique_ptr<GradientSink> make_sink() {
+    if (worker_.size() == 1) return std::make_unique<LocalSink>(model_->arena(), *plan_.optimizer);
+    return std::make_unique<Exchange>(worker_.exchange(), model_->arena(), *plan_.optimizer,
+                                      ExchangeOptions{.bucket_bytes = static_cast<size_t>(options_.bucket_bytes)},
+                                      &state_.progress);
+  }
+
+  RunOutcome train_to_the_end() {
+    const Timer timer;
+    const Sampler sampler(plan_.data->size(), asked_.seed, options_.shuffle == "on" ? Shuffle::on : Shuffle::off);
+    Pipeline pipeline(*plan_.data, sampler,
+                      {.first_step = start_.step,
+                       .last_step = plan_.steps,
+                       .global_batch = options_.batch,
+                       .worker = worker_.rank(),
+                       .workers = worker_.size(),
+                       .depth = batches_ahead});
+    WatchedSource source(pipeline, state_, plan_.fault, worker_.rank(), start_.step);
+    const std::unique_ptr<GradientSink> sink = make_sink();
+
+    std::vector<Observer*> observers;
+    std::optional<ProgressObserver> progress;
+    if (metrics_) {
+      progress.emplace(*metrics_, console_, plan_.steps, options_.batch, options_.log_every);
+      observers.push_back(&*progress);
+    }
+    std::optional<EvaluationObserver> evaluation;
+    if (plan_.eval_data) {
+      evaluation.emplace(*model_, *plan_.eval_data, worker_, state_, console_, metrics_ ? &*metrics_ : nullptr,
+                         options_.eval_every);
+      observers.push_back(&*evaluation);
+    }
+    CheckpointObserver checkpoints(*model_, *sink, worker_, state_,
+                                   {.run_folder = options_.run,
+                                    .every = options_.checkpoint_every,
+                                    .keep = options_.keep_checkpoints,
+                                    .state = asked_});
+    observers.push_back(&checkpoints);
+
+    const TrainerParts parts{.net = model_->net(),
+                             .lanes = model_->lanes(),
+                             .source = source,
+                             .sink = *sink,
+                             .schedule = *plan_.schedule,
+                             .observers = std::move(observers),
+                             .stop = stop_};
+    run_steps(parts);
+    console_.end_live();
+
+    const int64_t step = state_.step;
+    return {.finished = step == plan_.steps,
+            .step = step,
+            .steps = plan_.steps,
+            .samples = step * options_.batch,
+            .evaluation = evaluation ? evaluation->latest() : std::nullopt,
+            .checkpoint = checkpoints.path(),
+            .seconds = timer.seconds()};
+  }
+
+  /// Errors are met here, while the exchange still stands: unwinding it would wait for workers that wait for this one.
+  void run_steps(const TrainerParts& parts) {
+    const TrainerOptions trainer{.first_step = start_.step,
+                                 .last_step = plan_.steps,
+                                 .global_batch = options_.batch,
+                                 .samples_per_epoch = plan_.data->size(),
+                                 .total_lanes = plan_.lanes.total_lanes,
+                                 .first_lane = worker_.rank() * plan_.lanes.worker.lanes};
+    state_.phase = "training";
+    try {
+      train(parts, trainer);
+    } catch (const AgreedError& error) {
+      if (worker_.leader()) failure_.write(error);
+      throw;
+    } catch (...) {
+      const Error error = current_error();
+      console_.end_live();
+      // Everybody sees the same loss, so everybody leaves by itself.
+      const bool known_to_all = error.code() == ExitCode::diverged || worker_.size() == 1;
+      if (!known_to_all) failure_.end(error);
+      if (worker_.leader()) failure_.write(error);
+      throw AgreedError(error.code(), error.what());
+    }
+  }
+
+  const TrainOptions& options_;
+  Worker& worker_;
+  Console& console_;
+  const std::atomic<bool>& stop_;
+  WorkerState state_;
+  const FailureReport failure_{options_.run, worker_, state_};
+  RunPlan plan_;
+  std::unique_ptr<Device> device_;
+  std::optional<Model> model_;
+  CheckpointState asked_;
+  Start start_;
+  std::optional<MetricsLog> metrics_;  // rank 0 only
+};
+
+}  // namespace
+
+RunOutcome run_training(const TrainOptions& options, Worker& worker, Console& console, const std::atomic<bool>& stop) {
+  return TrainingRun(options, worker, console, stop).run();
+}
+
+}  // namespace convoy

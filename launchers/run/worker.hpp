@@ -1,0 +1,60 @@
+// This process among the workers of a run: one of MPI's, or alone without any MPI.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "core/base/error.hpp"
+#include "distributed/mpi_world.hpp"
+#include "launchers/run/lane_choice.hpp"
+
+namespace convoy {
+
+/// An error that every worker knows of: all leave by themselves, and the first one prints it.
+class AgreedError : public Error {
+ public:
+  using Error::Error;
+};
+
+/// The error that is being handled: an Error as it is, out of memory and the unforeseen as Errors. Call in a `catch`.
+Error current_error();
+
+/// This process's number among those a launcher started, before MPI is; 0 for a process on its own.
+int launched_rank();
+
+class Worker {
+ public:
+  explicit Worker(const CommunicatorOptions& options);
+
+  int rank() const { return world_ ? world_->rank() : 0; }
+  int size() const { return world_ ? world_->size() : 1; }
+  int local_rank() const { return world_ ? world_->local_rank() : 0; }
+  int local_size() const { return world_ ? world_->local_size() : 1; }
+  bool leader() const { return rank() == 0; }
+
+  /// For set-up, evaluation and agreement.
+  Communicator& control() { return *control_; }
+  /// For the gradient exchange alone.
+  Communicator& exchange() { return *exchange_; }
+
+  /// Collective: every worker does this; if it fails on any, all throw the first one's error as an AgreedError.
+  void together(const std::function<void()>& action);
+  /// Collective: only the first worker does this, and all learn how it went.
+  void on_leader(const std::function<void()>& action);
+
+  /// Collective: the threads of this worker. `asked` 0 means its share of the CPUs it may run on.
+  int threads(int asked);
+
+  /// Ends every worker: MPI_Abort. For errors that the others cannot know of.
+  [[noreturn]] void end_everybody(ExitCode code) noexcept;
+
+  /// Runs a command's body and turns what it throws into an exit code and at most one line on standard error.
+  int guard(const std::function<int()>& body);
+
+ private:
+  std::unique_ptr<MpiWorld> world_;
+  std::unique_ptr<Communicator> control_, exchange_;
+};
+
+}  // namespace convoy

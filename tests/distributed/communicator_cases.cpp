@@ -1,0 +1,219 @@
+#include "communicator_cases.hpp"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <stdexcept>
+
+#include "core/base/error.hpp"
+
+namespace convoy {
+namespace {
+
+constexpr float untouched = -12345;
+constexpr size_t slice_longer_than_a_message = 270001;  // floats; MpiComm cuts at 1 MiB
+
+std::vector<size_t> sizes(int ranks) {
+  // For more than three ranks only the uneven slices are that long: ThreadSanitizer makes these loops slow.
+  return {0, 1, 17, 4099, static_cast<size_t>(std::min(ranks, 3)) * slice_longer_than_a_message};
+}
+
+template <typename... Args>
+void require(bool condition, const Args&... what) {
+  if (!condition) throw std::logic_error(concat(what...));
+}
+
+bool same_bits(float a, float b) {
+  return std::bit_cast<uint32_t>(a) == std::bit_cast<uint32_t>(b);
+}
+
+// Even and uneven ways to cut [begin, end), some with empty slices.
+std::vector<Slices> ways_to_cut(size_t begin, size_t end, int ranks) {
+  const size_t n = static_cast<size_t>(ranks);
+  std::vector<Slices> ways{Slices::even(begin, end, ranks), Slices::even(begin, end, ranks, 1)};
+  Slices all_first, all_last, ragged;
+  for (size_t r = 0; r <= n; ++r) {
+    all_first.borders.push_back(r == 0 ? begin : end);
+    all_last.borders.push_back(r == n ? end : begin);
+    // 0, 0, 4/9, 4/9, ...: every other slice is empty, the others grow.
+    const size_t position = r / 2 * 2;
+    ragged.borders.push_back(r == n ? end : begin + (end - begin) * position * position / (n * n));
+  }
+  // Large buffers take their time, so they do without the more of the same.
+  if (end - begin > slice_longer_than_a_message) return {ways[0], ragged};
+  ways.insert(ways.end(), {all_first, all_last, ragged});
+  return ways;
+}
+
+// Calls check(data, slices, begin, end) with a buffer that has a margin around [begin, end).
+template <typename Check>
+void for_all_layouts(Communicator& communicator, const Check& check) {
+  for (const size_t size : sizes(communicator.size())) {
+    const size_t begin = 3, end = begin + size;
+    for (const Slices& slices : ways_to_cut(begin, end, communicator.size())) {
+      std::vector<float> data(end + 5, untouched);
+      check(data, slices, begin, end);
+      for (size_t i = 0; i < data.size(); ++i) {
+        if (i < begin || i >= end) require(data[i] == untouched, "element ", i, " outside the slices was changed");
+      }
+    }
+  }
+}
+
+void reduce_scatter_sums_along_the_tree(Communicator& communicator) {
+  const int rank = communicator.rank(), ranks = communicator.size();
+  for_all_layouts(communicator, [&](std::vector<float>& data, const Slices& slices, size_t begin, size_t end) {
+    for (size_t i = begin; i < end; ++i) data[i] = contribution(rank, i);
+    communicator.reduce_scatter(data, slices);
+    const auto r = static_cast<size_t>(rank);
+    for (size_t i = slices.borders[r]; i < slices.borders[r + 1]; ++i) {
+      const float expected = expected_sum(ranks, i);
+      require(same_bits(data[i], expected), "element ", i, " of ", end - begin, ": ", data[i], " not ", expected);
+    }
+  });
+}
+
+void all_gather_brings_every_slice(Communicator& communicator) {
+  for_all_layouts(communicator, [&](std::vector<float>& data, const Slices& slices, size_t, size_t) {
+    const auto own = slices.of(std::span(data), communicator.rank());
+    for (float& x : own) x = contribution(communicator.rank(), static_cast<size_t>(&x - data.data()));
+    communicator.all_gather(data, slices);
+    for (int r = 0; r < communicator.size(); ++r) {
+      for (const float& x : slices.of(std::span(data), r)) {
+        const auto i = static_cast<size_t>(&x - data.data());
+        require(same_bits(x, contribution(r, i)), "element ", i, " of rank ", r, ": ", x);
+      }
+    }
+  });
+}
+
+void all_reduce_of_floats(Communicator& communicator) {
+  for (const size_t size : sizes(communicator.size())) {
+    std::vector<float> data(size);
+    for (size_t i = 0; i < size; ++i) data[i] = contribution(communicator.rank(), i);
+    communicator.all_reduce(std::span(data));
+    for (size_t i = 0; i < size; ++i) {
+      require(same_bits(data[i], expected_sum(communicator.size(), i)), "element ", i, " of ", size, ": ", data[i]);
+    }
+  }
+}
+
+template <typename T>
+T small_value(int rank, size_t index) {
+  return static_cast<T>(contribution(rank, index) * 1e6f);
+}
+
+template <typename T>
+T reduced(int ranks, size_t index, ReduceOp op) {
+  T value = small_value<T>(0, index);
+  for (int r = 1; r < ranks; ++r) {
+    const T next = small_value<T>(r, index);
+    if (op == ReduceOp::sum) value += next;
+    if (op == ReduceOp::max && next > value) value = next;
+    if (op == ReduceOp::min && next < value) value = next;
+  }
+  return value;
+}
+
+template <typename T>
+void all_reduce_in_rank_order(Communicator& communicator) {
+  // The last is longer than a message.
+  for (const size_t size : {size_t{0}, size_t{1}, size_t{7}, size_t{131075}}) {
+    for (const ReduceOp op : {ReduceOp::sum, ReduceOp::max, ReduceOp::min}) {
+      std::vector<T> data(size);
+      for (size_t i = 0; i < size; ++i) data[i] = small_value<T>(communicator.rank(), i);
+      communicator.all_reduce(std::span(data), op);
+      for (size_t i = 0; i < size; ++i) {
+        require(data[i] == reduced<T>(communicator.size(), i, op), "op ", static_cast<int>(op), ", element ", i, ": ",
+                data[i]);
+      }
+    }
+  }
+}
+
+void broadcast_from_every_root(Communicator& communicator) {
+  for (int root = 0; root < communicator.size(); ++root) {
+    for (const size_t size : {size_t{0}, size_t{1}, size_t{1} << 20, (size_t{3} << 20) + 5}) {
+      const auto byte = [&](size_t i) { return static_cast<std::byte>((i * 31 + static_cast<size_t>(root)) % 251); };
+      std::vector<std::byte> data(size);
+      for (size_t i = 0; i < size && communicator.rank() == root; ++i) data[i] = byte(i);
+      communicator.broadcast(data, root);
+      for (size_t i = 0; i < size; ++i) require(data[i] == byte(i), "byte ", i, " of ", size, " from root ", root);
+    }
+  }
+}
+
+void barrier_again_and_again(Communicator& communicator) {
+  for (int i = 0; i < 20; ++i) communicator.barrier();
+}
+
+void texts_of_any_length(Communicator& communicator) {
+  using namespace std::string_literals;
+  const auto text_of = [](int rank) {
+    return rank % 3 == 1 ? ""s : std::string(static_cast<size_t>(rank) * 5, 'x') + "\0 end"s + std::to_string(rank);
+  };
+  const auto texts = communicator.gather_texts(text_of(communicator.rank()));
+  require(texts.size() == static_cast<size_t>(communicator.size()), texts.size(), " texts");
+  for (int r = 0; r < communicator.size(); ++r) {
+    require(texts[static_cast<size_t>(r)] == text_of(r), "gathered text of rank ", r);
+    require(communicator.broadcast_text(communicator.rank() == r ? text_of(r) : "other", r) == text_of(r),
+            "broadcast text of rank ", r);
+  }
+}
+
+void operations_follow_each_other(Communicator& communicator) {
+  const int ranks = communicator.size();
+  std::vector<float> data(1000);
+  const Slices slices = Slices::even(0, data.size(), ranks);
+  for (size_t round = 0; round < 50; ++round) {
+    for (size_t i = 0; i < data.size(); ++i) data[i] = contribution(communicator.rank(), i + round);
+    communicator.reduce_scatter(data, slices);
+    communicator.all_gather(data, slices);
+    double count = 1;
+    communicator.all_reduce(std::span(&count, 1), ReduceOp::sum);
+    require(count == ranks, "count ", count);
+    for (size_t i = 0; i < data.size(); ++i) {
+      require(same_bits(data[i], expected_sum(ranks, i + round)), "round ", round, ", element ", i, ": ", data[i]);
+    }
+  }
+}
+
+}  // namespace
+
+float contribution(int rank, size_t index) {
+  uint32_t bits = static_cast<uint32_t>(index) * 2654435761u + static_cast<uint32_t>(rank) * 40503u + 1u;
+  bits ^= bits >> 15;
+  bits *= 2246822519u;
+  bits ^= bits >> 13;
+  const float scale = static_cast<float>(1u << (bits % 12));
+  return (static_cast<float>(bits >> 8) * 0x1p-24f - 0.5f) * scale;
+}
+
+float expected_sum(int ranks, size_t index) {
+  std::array<float, 64> level;
+  auto count = static_cast<size_t>(ranks);
+  for (int r = 0; r < ranks; ++r) level[static_cast<size_t>(r)] = contribution(r, index);
+  while (count > 1) {
+    for (size_t i = 0; i + 1 < count; i += 2) level[i / 2] = level[i] + level[i + 1];
+    if (count % 2 == 1) level[count / 2] = level[count - 1];
+    count = (count + 1) / 2;
+  }
+  return level[0];
+}
+
+const std::vector<CommunicatorCase>& communicator_cases() {
+  static const std::vector<CommunicatorCase> cases{
+      {"reduce_scatter sums along the tree", reduce_scatter_sums_along_the_tree},
+      {"all_gather brings every slice", all_gather_brings_every_slice},
+      {"all_reduce of floats", all_reduce_of_floats},
+      {"all_reduce of doubles in rank order", all_reduce_in_rank_order<double>},
+      {"all_reduce of integers", all_reduce_in_rank_order<int64_t>},
+      {"broadcast from every root", broadcast_from_every_root},
+      {"barrier again and again", barrier_again_and_again},
+      {"texts of any length", texts_of_any_length},
+      {"operations follow each other", operations_follow_each_other},
+  };
+  return cases;
+}
+
+}  // namespace convoy

@@ -1,0 +1,23 @@
+// One list of cases that every communicator must pass: run over threads by the unit tests, over MPI by mpi/mpi_cases.
+#pragma once
+
+#include <vector>
+
+#include "distributed/communicator.hpp"
+
+namespace convoy {
+
+struct CommunicatorCase {
+  const char* name;
+  void (*run)(Communicator&);  // on every rank; throws what is wrong
+};
+
+const std::vector<CommunicatorCase>& communicator_cases();
+
+/// A number of rank and index, of widely varying size, so that a sum taken in another order has other bits.
+float contribution(int rank, size_t index);
+
+/// The sum over ranks of contribution(rank, index), by combining neighbours level by level.
+float expected_sum(int ranks, size_t index);
+
+}  // namespace convoy

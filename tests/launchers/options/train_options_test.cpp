@@ -1,0 +1,104 @@
+#include "launchers/options/train_options.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "tests/launchers/error_of.hpp"
+#include "tests/support/temp_folder.hpp"
+
+namespace convoy {
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+
+std::vector<std::string> complete(std::vector<std::string> more = {}) {
+  std::vector<std::string> words = {"--net", "n.net", "--data", "d", "--run", "r", "--steps", "10"};
+  words.insert(words.end(), more.begin(), more.end());
+  return words;
+}
+
+std::string usage_error(const std::vector<std::string>& words) {
+  return error_of(ExitCode::usage, [&] { parse_train_options(words); });
+}
+
+TEST(TrainOptions, DefaultsAreThoseOfTheDesign) {
+  const TrainOptions options = parse_train_options(complete());
+  EXPECT_EQ(options.mean, "0");
+  EXPECT_EQ(options.scale, "1/255");
+  EXPECT_EQ(options.shuffle, "on");
+  EXPECT_FALSE(options.exact);
+  EXPECT_EQ(options.keep_checkpoints, 3);
+  EXPECT_EQ(options.timeout, 60);
+}
+
+TEST(TrainOptions, WhatIsMissingIsNamed) {
+  EXPECT_THAT(usage_error({"--net", "n", "--data", "d", "--steps", "1"}), HasSubstr("run is missing"));
+  EXPECT_THAT(usage_error({"--run", "r", "--data", "d", "--steps", "1"}), HasSubstr("net is missing"));
+  EXPECT_THAT(usage_error({"--run", "r", "--net", "n", "--steps", "1"}), HasSubstr("data is missing"));
+  EXPECT_THAT(usage_error({"--run", "r", "--net", "n", "--data", "d"}), AllOf(HasSubstr("steps"), HasSubstr("epochs")));
+  EXPECT_THAT(usage_error(complete({"--schedule", "step"})), AllOf(HasSubstr("step-size"), HasSubstr("step-epochs")));
+  EXPECT_THAT(usage_error(complete({"--fault", "kill:1"})), HasSubstr("kill:1"));
+}
+
+TEST(TrainOptions, KeysOfTheDesignThatComeLaterAreNotCalledUnknown) {
+  for (const char* key : {"micro-batch", "loss", "beta1", "warmup", "precision", "ranks-per-node", "exchange-dtype"}) {
+    EXPECT_THAT(usage_error(complete({std::string("--") + key, "1"})), HasSubstr("not supported by this version"))
+        << key;
+  }
+  EXPECT_THAT(usage_error(complete({"--optimizer", "adam"})), HasSubstr("not supported by this version"));
+  EXPECT_THAT(usage_error(complete({"--shuffle", "blocks"})), HasSubstr("not supported by this version"));
+}
+
+TEST(TrainOptions, ARecipeIsReadAndFlagsBeatIt) {
+  const TempFolder folder;
+  std::ofstream(folder / "a.cfg")
+      << "net = n\ndata = d\nrun = r\nepochs = 3\nbatch = 8\nschedule = step\nstep-size = 5\n";
+  const TrainOptions options = parse_train_options({folder / "a.cfg", "--batch", "16", "--step-epochs", "1"});
+  EXPECT_EQ(options.batch, 16);
+  EXPECT_EQ(options.epochs, 3);
+  EXPECT_EQ(options.schedule.step_size, 0);
+  EXPECT_EQ(options.step_epochs, 1);
+  EXPECT_THAT(options.recipe, AllOf(HasSubstr("batch = 16\n"), HasSubstr("step-epochs = 1\n"), HasSubstr("net = n\n")));
+  EXPECT_THAT(usage_error({folder / "a.cfg", "b.cfg"}), HasSubstr("b.cfg"));
+}
+
+TEST(TrainOptions, ResumeWithoutARecipeTakesTheRunsOwn) {
+  const TempFolder folder;
+  std::ofstream(folder / "recipe.cfg") << parse_train_options(complete({"--batch", "24"})).recipe;
+  const TrainOptions options = parse_train_options({"--run", folder.path(), "--resume"});
+  EXPECT_EQ(options.batch, 24);
+  EXPECT_EQ(options.net, "n.net");
+  EXPECT_EQ(options.run, folder.path());
+  EXPECT_TRUE(options.resume);
+}
+
+TEST(TrainOptions, EpochsAreRoundedUpToSteps) {
+  EXPECT_EQ(steps_of_epochs(1, 60000, 64), 938);
+  EXPECT_EQ(steps_of_epochs(2, 60000, 64), 1875);
+  EXPECT_EQ(steps_of_epochs(12, 60000, 64), 11250);
+  EXPECT_EQ(steps_of_epochs(0.5, 100, 10), 5);
+  EXPECT_EQ(steps_of_epochs(0.001, 100, 10), 1);
+}
+
+TEST(TrainOptions, StepsAndTheScheduleAreResolved) {
+  TrainOptions options = parse_train_options(complete());
+  EXPECT_EQ(total_steps(options, 60000), 10);
+  options.steps = 0, options.epochs = 2, options.batch = 64, options.step_epochs = 4;
+  EXPECT_EQ(total_steps(options, 60000), 1875);
+  EXPECT_EQ(resolved_schedule(options, 60000).step_size, 3750);
+}
+
+TEST(TrainOptions, TheQuickstartsRecipeHolds) {
+  const std::filesystem::path recipe =
+      std::filesystem::path(__FILE__).parent_path() / "../../../experiments/lenet-fashion.cfg";
+  const TrainOptions options = parse_train_options({recipe.string()});
+  EXPECT_EQ(resolved_schedule(options, 60000).step_size, 3750);
+  EXPECT_EQ(total_steps(options, 60000), 11250);
+}
+
+}  // namespace
+}  // namespace convoy

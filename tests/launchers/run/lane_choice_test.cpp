@@ -1,0 +1,89 @@
+#include "launchers/run/lane_choice.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/launchers/error_of.hpp"
+
+namespace convoy {
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+
+std::string usage_error(const LaneQuestion& question) {
+  return error_of(ExitCode::usage, [&] { choose_lanes(question); });
+}
+
+TEST(LaneChoice, SmallNetsGiveEachThreadALane) {
+  const LaneChoice choice = choose_lanes({.batch = 64, .workers = 2, .threads = 4, .parameters = 431080});
+  EXPECT_EQ(choice.worker.lanes, 4);
+  EXPECT_EQ(choice.worker.lane_batch, 8);
+  EXPECT_EQ(choice.worker.teams(), 4);
+  EXPECT_EQ(choice.worker.threads_per_team(), 1);
+  EXPECT_EQ(choice.worker.global_batch, 64);
+  EXPECT_EQ(choice.total_lanes, 8);
+}
+
+TEST(LaneChoice, LargeNetsAndOddSharesTakeOneLane) {
+  for (const LaneQuestion& question : {LaneQuestion{.batch = 64, .threads = 4, .parameters = 61'000'000},
+                                       LaneQuestion{.batch = 66, .threads = 4, .parameters = 1000}}) {
+    const LaneChoice choice = choose_lanes(question);
+    EXPECT_EQ(choice.worker.lanes, 1);
+    EXPECT_EQ(choice.worker.lane_batch, question.batch);
+    EXPECT_EQ(choice.worker.threads_per_team(), 4);
+  }
+}
+
+TEST(LaneChoice, ExactTakesEightLanesAtAnyWorkerAndThreadCount) {
+  for (const int workers : {1, 2, 4, 8}) {
+    for (const int threads : {1, 2, 3, 16}) {
+      const LaneChoice choice =
+          choose_lanes({.batch = 64, .workers = workers, .threads = threads, .parameters = 1, .bits = Bits::exact});
+      EXPECT_EQ(choice.total_lanes, 8);
+      EXPECT_EQ(choice.worker.lanes * workers, 8);
+      EXPECT_EQ(choice.worker.lane_batch, 8);
+      EXPECT_EQ(choice.worker.threads_per_team(), 1) << "a lane is computed by one thread";
+    }
+  }
+}
+
+TEST(LaneChoice, LanesAskedForHoldWithoutExactToo) {
+  const LaneChoice choice = choose_lanes({.batch = 64, .workers = 2, .threads = 4, .lanes = 4});
+  EXPECT_EQ(choice.worker.lanes, 2);
+  EXPECT_EQ(choice.worker.threads_per_team(), 2);
+}
+
+TEST(LaneChoice, WhatDoesNotDivideTellsTheNumbersAndTheNearestThatDo) {
+  EXPECT_THAT(usage_error({.batch = 64, .workers = 3}),
+              AllOf(HasSubstr("batch 64"), HasSubstr("3 workers"), HasSubstr("--batch 63")));
+  EXPECT_THAT(usage_error({.batch = 1, .workers = 4}), HasSubstr("--batch 4"));
+  EXPECT_THAT(usage_error({.batch = 36, .bits = Bits::exact}),
+              AllOf(HasSubstr("batch 36"), HasSubstr("8 lanes"), HasSubstr("--batch 40")));
+  EXPECT_THAT(usage_error({.batch = 60, .lanes = 6, .bits = Bits::exact}),
+              AllOf(HasSubstr("lanes 6"), HasSubstr("power of two"), HasSubstr("--lanes 4")));
+  EXPECT_THAT(usage_error({.batch = 64, .workers = 16, .bits = Bits::exact}),
+              AllOf(HasSubstr("lanes 8"), HasSubstr("16 workers"), HasSubstr("--lanes 16")));
+  EXPECT_THAT(usage_error({.batch = 66, .workers = 3, .bits = Bits::exact}),
+              AllOf(HasSubstr("3 workers"), HasSubstr("1, 2, 4, 8")));
+}
+
+TEST(LaneChoice, CpuListsReadBack) {
+  EXPECT_EQ(cpu_list_text({0, 1, 2, 5, 7, 8}), "0-2,5,7-8");
+  EXPECT_EQ(parse_cpu_list("0-2,5,7-8"), (std::vector<int>{0, 1, 2, 5, 7, 8}));
+  EXPECT_FALSE(allowed_cpus().empty());
+  EXPECT_EQ(parse_cpu_list(cpu_list_text(allowed_cpus())), allowed_cpus());
+}
+
+TEST(LaneChoice, CpusAreSharedAmongTheWorkersOfAHost) {
+  const std::vector<int> all = {0, 1, 2, 3, 4, 5};
+  EXPECT_EQ(share_of_cpus({{"a", all}}, 0), 6);
+  EXPECT_EQ(share_of_cpus({{"a", all}, {"a", all}, {"b", all}}, 0), 3);
+  EXPECT_EQ(share_of_cpus({{"a", all}, {"a", all}, {"b", all}}, 2), 6);
+  EXPECT_EQ(share_of_cpus({{"a", {0, 1}}, {"a", {2, 3}}}, 1), 2) << "bound to cores of their own";
+  EXPECT_EQ(share_of_cpus({{"a", {0}}, {"a", {0}}, {"a", {0}}}, 0), 1) << "never none";
+  EXPECT_EQ(share_of_cpus({{"a", all}, {"a", all}, {"a", all}}, 0), 2) << "six thirds are two whole ones";
+}
+
+}  // namespace
+}  // namespace convoy
