@@ -1,4 +1,6 @@
 // Writing HDF5 objects into a draft in memory. Failures here are defects or a want of memory, never the disk.
+#include <algorithm>
+
 #include "core/base/error.hpp"
 #include "io/hdf5.hpp"
 
@@ -15,9 +17,12 @@ Handle make_space(const std::vector<int64_t>& dims) {
                       : Handle(H5Screate_simple(static_cast<int>(dims.size()), extents.data(), nullptr), H5Sclose);
 }
 
-Handle text_type() {
+/// Texts of fixed length: those of variable length lie in HDF5's global heap, which has no checksum, and HDF5 1.10 can
+/// loop for ever over a damaged one.
+Handle text_type(size_t bytes) {
   Handle type(H5Tcopy(H5T_C_S1), H5Tclose);
-  H5Tset_size(type.get(), H5T_VARIABLE);
+  H5Tset_size(type.get(), std::max<size_t>(bytes, 1));
+  H5Tset_strpad(type.get(), H5T_STR_NULLPAD);
   H5Tset_cset(type.get(), H5T_CSET_UTF8);
   return type;
 }
@@ -30,8 +35,7 @@ Handle make_dataset(const File& file, const std::string& dataset, hid_t type, co
   const Handle creation(H5Pcreate(H5P_DATASET_CREATE), H5Pclose);
   H5Pset_layout(creation.get(), H5D_CONTIGUOUS);
   H5Pset_alloc_time(creation.get(), H5D_ALLOC_TIME_EARLY);
-  // Holes stay holes; texts are references, which HDF5 insists on clearing.
-  if (H5Tis_variable_str(type) <= 0) H5Pset_fill_time(creation.get(), H5D_FILL_TIME_NEVER);
+  H5Pset_fill_time(creation.get(), H5D_FILL_TIME_NEVER);
   H5Pset_obj_track_times(creation.get(), false);
   Handle made(
       H5Dcreate2(file.handle.get(), dataset.c_str(), type, space.get(), H5P_DEFAULT, creation.get(), H5P_DEFAULT),
@@ -82,23 +86,23 @@ void write(const File& file, const std::string& dataset, hid_t type, const std::
 }
 
 void write_text(const File& file, const std::string& dataset, const std::string& text) {
-  const Handle type = text_type();
-  const char* pointer = text.c_str();
-  write(file, dataset, type.get(), {}, type.get(), &pointer);
+  const Handle type = text_type(text.size());
+  write(file, dataset, type.get(), {}, type.get(), text.c_str());
 }
 
 void write_attribute(const File& file, const std::string& object, const std::string& name, const std::string& text) {
-  const Handle type = text_type();
-  const char* pointer = text.c_str();
-  write_one(file, object, name, type.get(), type.get(), {}, &pointer);
+  const Handle type = text_type(text.size());
+  write_one(file, object, name, type.get(), type.get(), {}, text.c_str());
 }
 
 void write_attribute(const File& file, const std::string& object, const std::string& name,
                      const std::vector<std::string>& texts) {
-  const Handle type = text_type();
-  std::vector<const char*> pointers;
-  for (const std::string& text : texts) pointers.push_back(text.c_str());
-  write_one(file, object, name, type.get(), type.get(), {static_cast<int64_t>(texts.size())}, pointers.data());
+  size_t width = 1;
+  for (const std::string& text : texts) width = std::max(width, text.size());
+  std::string block;
+  for (const std::string& text : texts) block += text + std::string(width - text.size(), '\0');
+  const Handle type = text_type(width);
+  write_one(file, object, name, type.get(), type.get(), {static_cast<int64_t>(texts.size())}, block.data());
 }
 
 void write_attribute(const File& file, const std::string& object, const std::string& name,

@@ -3,9 +3,9 @@
 //   /images  uint8 (N,H,W,C), contiguous, allocated early on a 4,096-byte border, so that rows are read by pread
 //   /labels  int32 (N)
 //   /crc32c  uint32 (N), of each image's bytes
-//   root attributes: format "convoy-shard", version 1, classes (strings, may be none), class_count, mean and deviation
-//   (float64, per channel, over the whole dataset, in pixel units), labels_crc32c (uint32, of the labels as
-//   little-endian int32), shard, shards, dataset_id
+//   root attributes (texts of fixed length): format "convoy-shard", version 1, classes (strings, may be none),
+//   class_count, mean and deviation (float64, per channel, over the whole dataset, in pixel units), labels_crc32c
+//   (uint32, of the labels as little-endian int32), shard, shards, dataset_id
 //
 // Files made by others open as they are when `images` is contiguous uint8 and `labels` are integers; attributes and
 // checksums they lack are done without.

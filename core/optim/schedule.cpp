@@ -25,9 +25,10 @@ Schedule::Schedule(const ScheduleOptions& options) : options_(options) {
 }
 
 double Schedule::rate(int64_t step) const {
-  if (options_.name == "constant") return options_.rate;
-  const int64_t drops = step / options_.step_size;
-  return options_.rate * std::pow(options_.gamma, static_cast<double>(drops));
+  const double warm =
+      step < options_.warmup ? static_cast<double>(step + 1) / static_cast<double>(options_.warmup) : 1.0;
+  if (options_.name == "constant") return warm * options_.rate;
+  return warm * options_.rate * std::pow(options_.gamma, static_cast<double>(step / options_.step_size));
 }
 
 }  // namespace convoy

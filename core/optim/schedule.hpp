@@ -12,6 +12,7 @@ struct ScheduleOptions {
   double rate = 0.01;
   double gamma = 0.1;     // step: rate * gamma^floor(step / step_size)
   int64_t step_size = 0;  // in steps
+  int64_t warmup = 0;     // first steps, over which the rate rises linearly: P. Goyal et al., 2017
 };
 
 class Schedule {

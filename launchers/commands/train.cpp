@@ -50,7 +50,8 @@ int run_train(const Arguments& arguments) {
   const StopSignals signals([&](const std::string& name) {
     // A launcher ends what is left of a failed run with SIGTERM: there is nothing to save then.
     if (failure_reported(options.run)) return;
-    console.say(name + ": stopping after this step and saving; a second Ctrl-C ends at once without");
+    const std::string again = name == "SIGINT" ? "; a second Ctrl-C ends at once, without saving" : "";
+    console.say(name + ": stopping after this step and saving" + again);
   });
   Worker worker({.timeout = std::chrono::duration<double>(options.timeout)});
   return worker.guard([&] {

@@ -164,7 +164,7 @@ const OptionSet::Option* OptionSet::find(const std::string& key) const {
 std::vector<std::string> OptionSet::keys(Place place) const {
   std::vector<std::string> out;
   for (const Option& option : options_) {
-    if (place == Place::flags_only || option.place == Place::anywhere) out.push_back(option.key);
+    if (place == Place::flags_only || option.place != Place::flags_only) out.push_back(option.key);
   }
   return out;
 }

@@ -33,7 +33,9 @@ struct Assignments {
 
 class OptionSet {
  public:
-  enum class Place { anywhere, flags_only };
+  /// Where a key may be given: in recipes and as a flag, or as a flag alone. `not_kept` is as `anywhere`, but belongs
+  /// to one call and is not written to the run's own recipe.
+  enum class Place { anywhere, not_kept, flags_only };
 
   /// `command` is what the help and messages call it ("convoy train"), `usage` the words after it.
   OptionSet(std::string command, std::string usage, std::string about);
@@ -69,7 +71,7 @@ class OptionSet {
   /// True if --help is among the arguments.
   static bool wants_help(const std::vector<std::string>& arguments);
   std::string help() const;
-  /// Every key of the recipe language with its present value, as read_recipe reads it.
+  /// Every key of the recipe language that is kept, with its present value; read_recipe reads it.
   std::string recipe() const;
 
  private:

@@ -21,16 +21,16 @@ OptionSet train_option_set(TrainOptions& o) {
   set.text("run", o.run, "DIR", "the run folder to make");
   set.text("init", o.init, "FILE", "start from these weights: a checkpoint, or any HDF5 file with /params");
   set.flag("resume", o.resume, "go on from the newest checkpoint of the run folder; with nothing saved, start anew",
-           OptionSet::Place::anywhere);
+           OptionSet::Place::not_kept);
 
   set.group("How long");
   set.integer("batch", o.batch, {.least = 1}, "images in one global batch, all workers together");
   set.integer("steps", o.steps, {.least = 1}, "steps to take in all (this or epochs; default none)");
   set.number("epochs", o.epochs, {.least = 1e-9}, "passes over the data, in place of steps (default none)");
   set.alternatives({"steps", "epochs"});
-  set.integer("seed", o.seed, {.least = 0}, "of the initial weights and of the order of the data");
 
   set.group("Data");
+  set.integer("seed", o.seed, {.least = 0}, "of the initial weights and of the order of the data");
   set.choice("shuffle", o.shuffle, {"on", "off"}, "off: samples in file order", {"blocks"});
   set.choice("augment", o.augment, {"none"}, "changes made to images as they are read", {"flip", "crop"});
   set.text("mean", o.mean, "X[,X..]|dataset",
@@ -41,7 +41,7 @@ OptionSet train_option_set(TrainOptions& o) {
   set.group("Optimizer");
   set.choice("optimizer", o.optimizer.name, optimizer_names(), "how weights are updated",
              {"nesterov", "adagrad", "rmsprop", "adadelta", "adam", "adamw", "lars"});
-  set.number("learning-rate", o.schedule.rate, {.least = 0}, "of the first step");
+  set.number("learning-rate", o.schedule.rate, {.least = 0}, "before the schedule changes it");
   set.number("momentum", o.optimizer.momentum, {.least = 0, .most = 1}, "of optimizer momentum");
   set.number("weight-decay", o.optimizer.weight_decay, {.least = 0}, "times the weight, added to its gradient");
   set.on_off("decay-bias", o.optimizer.decay_bias, "decay biases too");
@@ -51,6 +51,7 @@ OptionSet train_option_set(TrainOptions& o) {
   set.number("step-epochs", o.step_epochs, {.least = 1e-9}, "the same in epochs (default none)");
   set.alternatives({"step-size", "step-epochs"});
   set.number("gamma", o.schedule.gamma, {.least = 0}, "schedule step: the factor at each change");
+  set.integer("warmup", o.schedule.warmup, {.least = 0}, "first steps, over which the learning rate rises linearly");
 
   set.group("Machine");
   set.choice("backend", o.backend, {"auto", "cpu", "cuda"}, "auto: a GPU where there is one");
@@ -70,8 +71,8 @@ OptionSet train_option_set(TrainOptions& o) {
   set.group("When things go wrong");
   set.number("timeout", o.timeout, {.least = 1}, "seconds of silence after which another worker is given up");
   set.text("fault", o.fault, "kill|stop|error:RANK:STEP",
-           "for tests: makes worker RANK fail as it starts step STEP, counted from 1");
-  set.not_supported({"micro-batch", "loss", "beta1", "beta2", "decay-rate", "epsilon", "warmup", "precision",
+           "for tests: makes worker RANK fail as it starts step STEP, counted from 1", OptionSet::Place::not_kept);
+  set.not_supported({"micro-batch", "loss", "beta1", "beta2", "decay-rate", "epsilon", "precision",
                      "ranks-per-node", "exchange", "exchange-dtype"});
   return set;
 }

@@ -57,14 +57,15 @@ std::vector<std::string> check_same_run(const CheckpointState& stored, const Che
          "; resume with that, or start another run with --init ", checkpoint);
   };
   must_agree("seed", concat(stored.seed), concat(asked.seed));
-  for (const char* key : {"batch", "shuffle", "samples per epoch", "mean", "scale", "optimizer"}) {
+  for (const char* key : {"batch", "shuffle", "samples-per-epoch", "mean", "scale", "optimizer"}) {
     must_agree(key, note(stored, key), note(asked, key));
   }
+  // Under exact the lanes are a promise; without it they follow from the number of workers and threads.
   const bool both_exact = note(stored, "exact") == "on" && note(asked, "exact") == "on";
   if (both_exact) must_agree("lanes", note(stored, "lanes"), note(asked, "lanes"));
 
   std::vector<std::string> notices;
-  for (const char* key : {"exact", "machine"}) {
+  for (const char* key : {"exact", "lanes", "machine"}) {
     const std::string before = note(stored, key), now = note(asked, key);
     if (!before.empty() && before != now) {
       notices.push_back(concat(key, " was ", before, " and is ", now, " now: the bits may differ from here on"));
@@ -76,6 +77,10 @@ std::vector<std::string> check_same_run(const CheckpointState& stored, const Che
 Start claim_run_folder(const TrainOptions& options, const CheckpointState& asked, int64_t steps) {
   const std::string& run = options.run;
   Start start;
+  std::error_code ignored;
+  if (exists(run) && !fs::is_directory(run, ignored)) {
+    fail(ExitCode::storage, run, ": is a file, not a folder; choose another --run");
+  }
   const std::vector<std::string> saved = list_checkpoints(run);
   if (!options.resume && (!saved.empty() || exists(run + "/metrics.jsonl"))) {
     fail(ExitCode::usage, run, ": holds a run already; add --resume to go on with it, or choose another --run");

@@ -8,6 +8,19 @@
 
 namespace convoy {
 
+namespace {
+
+/// The device without its number of threads: lanes tell what bits depend on.
+std::string machine_of(const Device& device) {
+  std::string text = device.describe();
+  const size_t word = text.find(" thread");
+  if (word == std::string::npos) return text;
+  const size_t begin = text.rfind(", ", word), end = text.find(", ", word);
+  return text.erase(begin, end - begin);
+}
+
+}  // namespace
+
 RunPlan make_run_plan(const TrainOptions& options, int workers, int threads) {
   RunPlan plan;
   if (!options.fault.empty()) plan.fault = parse_fault(options.fault);
@@ -43,13 +56,13 @@ CheckpointState describe_run(const TrainOptions& options, const RunPlan& plan, c
   state.recipe = options.recipe;
   state.notes = {{"batch", concat(options.batch)},
                  {"shuffle", options.shuffle},
-                 {"samples per epoch", concat(plan.data->size())},
+                 {"samples-per-epoch", concat(plan.data->size())},
                  {"mean", channel_text(plan.pixels.mean)},
                  {"scale", channel_text(plan.pixels.scale)},
                  {"optimizer", options.optimizer.name},
                  {"exact", options.exact ? "on" : "off"},
                  {"lanes", concat(plan.lanes.total_lanes)},
-                 {"machine", device.describe()},
+                 {"machine", machine_of(device)},
                  {"convoy", CONVOY_VERSION}};
   return state;
 }
@@ -58,7 +71,7 @@ std::vector<std::string> opening_lines(const TrainOptions& options, const RunPla
                                        const Device& device, const std::string& workers) {
   const LaneOptions& lanes = plan.lanes.worker;
   const Dataset& data = *plan.data;
-  return {concat("convoy ", CONVOY_VERSION, ": ", workers, "; each ", device.describe(), ", ", lanes.lanes, " x ",
+  return {concat("convoy ", CONVOY_VERSION, ": ", workers, "; each ", machine_of(device), ", ", lanes.lanes, " x ",
                  lanes.lane_batch, " images on ", lanes.threads, lanes.threads == 1 ? " thread" : " threads",
                  options.exact ? ", exact" : ""),
           concat("network ", options.net, ": ", with_commas(graph.parameters()), " parameters, ",

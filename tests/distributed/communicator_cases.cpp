@@ -4,6 +4,7 @@
 #include <array>
 #include <bit>
 #include <stdexcept>
+#include <type_traits>
 
 #include "core/base/error.hpp"
 
@@ -11,11 +12,9 @@ namespace convoy {
 namespace {
 
 constexpr float untouched = -12345;
-constexpr size_t slice_longer_than_a_message = 270001;  // floats; MpiComm cuts at 1 MiB
 
-std::vector<size_t> sizes(int ranks) {
-  // For more than three ranks only the uneven slices are that long: ThreadSanitizer makes these loops slow.
-  return {0, 1, 17, 4099, static_cast<size_t>(std::min(ranks, 3)) * slice_longer_than_a_message};
+std::vector<size_t> sizes(int ranks, size_t long_slice) {
+  return {0, 1, 17, 4099, static_cast<size_t>(ranks) * long_slice};
 }
 
 template <typename... Args>
@@ -39,16 +38,14 @@ std::vector<Slices> ways_to_cut(size_t begin, size_t end, int ranks) {
     const size_t position = r / 2 * 2;
     ragged.borders.push_back(r == n ? end : begin + (end - begin) * position * position / (n * n));
   }
-  // Large buffers take their time, so they do without the more of the same.
-  if (end - begin > slice_longer_than_a_message) return {ways[0], ragged};
   ways.insert(ways.end(), {all_first, all_last, ragged});
   return ways;
 }
 
 // Calls check(data, slices, begin, end) with a buffer that has a margin around [begin, end).
 template <typename Check>
-void for_all_layouts(Communicator& communicator, const Check& check) {
-  for (const size_t size : sizes(communicator.size())) {
+void for_all_layouts(Communicator& communicator, size_t long_slice, const Check& check) {
+  for (const size_t size : sizes(communicator.size(), long_slice)) {
     const size_t begin = 3, end = begin + size;
     for (const Slices& slices : ways_to_cut(begin, end, communicator.size())) {
       std::vector<float> data(end + 5, untouched);
@@ -60,21 +57,22 @@ void for_all_layouts(Communicator& communicator, const Check& check) {
   }
 }
 
-void reduce_scatter_sums_along_the_tree(Communicator& communicator) {
+void reduce_scatter_sums_along_the_tree(Communicator& communicator, size_t long_slice) {
   const int rank = communicator.rank(), ranks = communicator.size();
-  for_all_layouts(communicator, [&](std::vector<float>& data, const Slices& slices, size_t begin, size_t end) {
-    for (size_t i = begin; i < end; ++i) data[i] = contribution(rank, i);
-    communicator.reduce_scatter(data, slices);
-    const auto r = static_cast<size_t>(rank);
-    for (size_t i = slices.borders[r]; i < slices.borders[r + 1]; ++i) {
-      const float expected = expected_sum(ranks, i);
-      require(same_bits(data[i], expected), "element ", i, " of ", end - begin, ": ", data[i], " not ", expected);
-    }
-  });
+  for_all_layouts(
+      communicator, long_slice, [&](std::vector<float>& data, const Slices& slices, size_t begin, size_t end) {
+        for (size_t i = begin; i < end; ++i) data[i] = contribution(rank, i);
+        communicator.reduce_scatter(data, slices);
+        const auto r = static_cast<size_t>(rank);
+        for (size_t i = slices.borders[r]; i < slices.borders[r + 1]; ++i) {
+          const float expected = expected_sum(ranks, i);
+          require(same_bits(data[i], expected), "element ", i, " of ", end - begin, ": ", data[i], " not ", expected);
+        }
+      });
 }
 
-void all_gather_brings_every_slice(Communicator& communicator) {
-  for_all_layouts(communicator, [&](std::vector<float>& data, const Slices& slices, size_t, size_t) {
+void all_gather_brings_every_slice(Communicator& communicator, size_t long_slice) {
+  for_all_layouts(communicator, long_slice, [&](std::vector<float>& data, const Slices& slices, size_t, size_t) {
     const auto own = slices.of(std::span(data), communicator.rank());
     for (float& x : own) x = contribution(communicator.rank(), static_cast<size_t>(&x - data.data()));
     communicator.all_gather(data, slices);
@@ -87,8 +85,8 @@ void all_gather_brings_every_slice(Communicator& communicator) {
   });
 }
 
-void all_reduce_of_floats(Communicator& communicator) {
-  for (const size_t size : sizes(communicator.size())) {
+void all_reduce_of_floats(Communicator& communicator, size_t long_slice) {
+  for (const size_t size : sizes(communicator.size(), long_slice)) {
     std::vector<float> data(size);
     for (size_t i = 0; i < size; ++i) data[i] = contribution(communicator.rank(), i);
     communicator.all_reduce(std::span(data));
@@ -98,9 +96,10 @@ void all_reduce_of_floats(Communicator& communicator) {
   }
 }
 
+// Doubles with all their bits in use, so that the order of a sum shows.
 template <typename T>
 T small_value(int rank, size_t index) {
-  return static_cast<T>(contribution(rank, index) * 1e6f);
+  return static_cast<T>(1.1 * static_cast<double>(contribution(rank, index)) * (std::is_integral_v<T> ? 1e6 : 1));
 }
 
 template <typename T>
@@ -116,9 +115,8 @@ T reduced(int ranks, size_t index, ReduceOp op) {
 }
 
 template <typename T>
-void all_reduce_in_rank_order(Communicator& communicator) {
-  // The last is longer than a message.
-  for (const size_t size : {size_t{0}, size_t{1}, size_t{7}, size_t{131075}}) {
+void all_reduce_in_rank_order(Communicator& communicator, size_t long_slice) {
+  for (const size_t size : {size_t{0}, size_t{1}, size_t{7}, long_slice}) {
     for (const ReduceOp op : {ReduceOp::sum, ReduceOp::max, ReduceOp::min}) {
       std::vector<T> data(size);
       for (size_t i = 0; i < size; ++i) data[i] = small_value<T>(communicator.rank(), i);
@@ -131,9 +129,9 @@ void all_reduce_in_rank_order(Communicator& communicator) {
   }
 }
 
-void broadcast_from_every_root(Communicator& communicator) {
+void broadcast_from_every_root(Communicator& communicator, size_t long_slice) {
   for (int root = 0; root < communicator.size(); ++root) {
-    for (const size_t size : {size_t{0}, size_t{1}, size_t{1} << 20, (size_t{3} << 20) + 5}) {
+    for (const size_t size : {size_t{0}, size_t{1}, size_t{4096}, 3 * sizeof(float) * long_slice + 1}) {
       const auto byte = [&](size_t i) { return static_cast<std::byte>((i * 31 + static_cast<size_t>(root)) % 251); };
       std::vector<std::byte> data(size);
       for (size_t i = 0; i < size && communicator.rank() == root; ++i) data[i] = byte(i);
@@ -143,11 +141,11 @@ void broadcast_from_every_root(Communicator& communicator) {
   }
 }
 
-void barrier_again_and_again(Communicator& communicator) {
+void barrier_again_and_again(Communicator& communicator, size_t) {
   for (int i = 0; i < 20; ++i) communicator.barrier();
 }
 
-void texts_of_any_length(Communicator& communicator) {
+void texts_of_any_length(Communicator& communicator, size_t) {
   using namespace std::string_literals;
   const auto text_of = [](int rank) {
     return rank % 3 == 1 ? ""s : std::string(static_cast<size_t>(rank) * 5, 'x') + "\0 end"s + std::to_string(rank);
@@ -161,7 +159,7 @@ void texts_of_any_length(Communicator& communicator) {
   }
 }
 
-void operations_follow_each_other(Communicator& communicator) {
+void operations_follow_each_other(Communicator& communicator, size_t) {
   const int ranks = communicator.size();
   std::vector<float> data(1000);
   const Slices slices = Slices::even(0, data.size(), ranks);

@@ -1,6 +1,7 @@
 // One list of cases that every communicator must pass: run over threads by the unit tests, over MPI by mpi/mpi_cases.
 #pragma once
 
+#include <cstddef>
 #include <vector>
 
 #include "distributed/communicator.hpp"
@@ -9,7 +10,8 @@ namespace convoy {
 
 struct CommunicatorCase {
   const char* name;
-  void (*run)(Communicator&);  // on every rank; throws what is wrong
+  /// On every rank; throws what is wrong. The largest buffers have a slice of `long_slice` floats for each rank.
+  void (*run)(Communicator&, size_t long_slice);
 };
 
 const std::vector<CommunicatorCase>& communicator_cases();

@@ -14,6 +14,8 @@ namespace {
 
 using testing::HasSubstr;
 
+constexpr size_t long_slice = 5003;
+
 TEST(Slices, EvenPartsOnGrains) {
   EXPECT_EQ(Slices::even(64, 64 + 100, 3, 16).borders, (std::vector<size_t>{64, 96, 128, 164}));
   EXPECT_EQ(Slices::even(0, 10, 4, 16).borders, (std::vector<size_t>{0, 0, 0, 0, 10}));
@@ -30,13 +32,16 @@ TEST(Slices, CheckRefusesWhatDoesNotFit) {
 
 TEST(SoloComm, PassesAllCases) {
   const auto communicator = make_solo_communicator();
-  for (const CommunicatorCase& one : communicator_cases()) EXPECT_NO_THROW(one.run(*communicator)) << one.name;
+  for (const CommunicatorCase& one : communicator_cases())
+    EXPECT_NO_THROW(one.run(*communicator, long_slice)) << one.name;
 }
 
 class ThreadComm : public testing::TestWithParam<int> {};
 
 TEST_P(ThreadComm, PassesAllCases) {
-  for (const CommunicatorCase& one : communicator_cases()) EXPECT_NO_THROW(run_ranks(GetParam(), one.run)) << one.name;
+  for (const CommunicatorCase& one : communicator_cases()) {
+    EXPECT_NO_THROW(run_ranks(GetParam(), [&](Communicator& each) { one.run(each, long_slice); })) << one.name;
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Ranks, ThreadComm, testing::Range(1, 9));
@@ -90,7 +95,7 @@ TEST(ThreadCommFailure, RankThatComesLateFailsToo) {
   EXPECT_EQ(message_of(errors[1]), message_of(errors[0]));
 }
 
-// With the default timeout of a minute: these fail at once or the test is a slow one.
+// Without a deadline to wait for: these fail at once, or the test hangs.
 TEST(ThreadCommFailure, OneRanksErrorIsEverybodys) {
   const auto errors = errors_of_ranks(3, [](Communicator& communicator) {
     std::vector<float> data(10);

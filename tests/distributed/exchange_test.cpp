@@ -238,14 +238,15 @@ TEST(Exchange, RethrowsAndEverybodyFails) {
 
 TEST(Exchange, CanBeLeftInTheMiddleOfAStep) {
   const SegmentTable table = mixed_table();
-  const TestOptimizer optimizer;
+  const CountingOptimizer optimizer;
   run_ranks(2, [&](Communicator& communicator) {
-    const Storage storage(table, 2);
-    const ParameterArena arena(table, 2, storage.bytes());
+    const Storage storage(table, 0);
+    const ParameterArena arena(table, 0, storage.bytes());
     Exchange exchange(communicator, arena, optimizer, {.bucket_bytes = 4096});
     exchange.begin(0, 1);
     exchange.ready(100);
   });
+  EXPECT_EQ(optimizer.furthest(), 0u);
 }
 
 TEST(Exchange, FinishBeforeAllIsReadyIsADefect) {

@@ -9,9 +9,12 @@
 
 namespace convoy {
 
+/// For tests that no deadline shall end, however slow the machine.
+inline const CommunicatorOptions patient{.timeout = std::chrono::hours(1)};
+
 /// The errors of the ranks, nullptr where there was none.
 inline std::vector<std::exception_ptr> errors_of_ranks(int ranks, const std::function<void(Communicator&)>& run,
-                                                       const CommunicatorOptions& options = {}) {
+                                                       const CommunicatorOptions& options = patient) {
   auto communicators = make_thread_communicators(ranks, options);
   std::vector<std::exception_ptr> errors(static_cast<size_t>(ranks));
   std::vector<std::thread> threads;
@@ -30,7 +33,7 @@ inline std::vector<std::exception_ptr> errors_of_ranks(int ranks, const std::fun
 
 /// Rethrows the first error.
 inline void run_ranks(int ranks, const std::function<void(Communicator&)>& run,
-                      const CommunicatorOptions& options = {}) {
+                      const CommunicatorOptions& options = patient) {
   for (const auto& error : errors_of_ranks(ranks, run, options)) {
     if (error) std::rethrow_exception(error);
   }

@@ -65,16 +65,16 @@ TEST(TreeSum, ContinuesTheTreeOfLanes) {
   }
 }
 
-TEST(ReduceInRankOrder, AddsFromTheFirstRankOn) {
-  // (1e16 + 1) + 1 loses both ones, 1e16 + (1 + 1) would not.
-  const std::vector<double> all{1e16, 3, 1, 9, 1, 6};
+TEST(ReduceInRankOrder, GoesFromTheFirstRankToTheLast) {
+  // ((1 + 1e16) - 1e16) + 1: the first one is lost, the last is not.
+  const std::vector<double> all{1, 3, 1e16, 9, -1e16, 6, 1, 5};
   std::vector<double> result(2);
-  reduce_in_rank_order(std::span(result), all.data(), 3, ReduceOp::sum);
-  EXPECT_EQ(result, (std::vector<double>{1e16, 18}));
-  reduce_in_rank_order(std::span(result), all.data(), 3, ReduceOp::max);
+  reduce_in_rank_order(std::span(result), all.data(), 4, ReduceOp::sum);
+  EXPECT_EQ(result, (std::vector<double>{1, 23}));
+  reduce_in_rank_order(std::span(result), all.data(), 4, ReduceOp::max);
   EXPECT_EQ(result, (std::vector<double>{1e16, 9}));
-  reduce_in_rank_order(std::span(result), all.data(), 3, ReduceOp::min);
-  EXPECT_EQ(result, (std::vector<double>{1, 3}));
+  reduce_in_rank_order(std::span(result), all.data(), 4, ReduceOp::min);
+  EXPECT_EQ(result, (std::vector<double>{-1e16, 3}));
 }
 
 }  // namespace

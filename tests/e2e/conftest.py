@@ -70,8 +70,8 @@ def fashion(tmp_path_factory):
 def tiny_train(tiny, tmp_path):
     """A function that gives the arguments of a training run on the made-up dataset; keys replace the usual ones."""
 
-    def arguments(run, **keys):
-        usual = {"net": tiny / "tiny.net", "data": tiny / "train", "run": tmp_path / run, "batch": 32, "steps": 60,
+    def arguments(name, **keys):
+        usual = {"net": tiny / "tiny.net", "data": tiny / "train", "run": tmp_path / name, "batch": 32, "steps": 60,
                  "seed": 3, "optimizer": "momentum", "learning-rate": 0.02, "momentum": 0.9, "weight-decay": 0.0005,
                  "log-every": 1, "checkpoint-every": 7, "threads": 1}
         usual.update({key.replace("_", "-"): value for key, value in keys.items()})

@@ -1,5 +1,6 @@
 """A run folder that cannot be written to, or fills up while training."""
 
+import contextlib
 import os
 import subprocess
 
@@ -40,11 +41,8 @@ def test_a_read_only_folder(tiny_train, small_disk):
 
 def test_a_full_folder(tiny_train, small_disk):
     disk = small_disk(64)
-    with open(disk / "filler", "wb") as filler:
-        try:
-            while filler.write(bytes(4096)):
-                filler.flush()
-        except OSError:
+    with open(disk / "filler", "wb", buffering=0) as filler, contextlib.suppress(OSError):
+        while filler.write(bytes(4096)):
             pass
     line = error_line(convoy(*tiny_train("run", run=disk / "run")), STORAGE)
     assert str(disk / "run") in line

@@ -221,7 +221,7 @@ TEST_F(Checkpoint, NumberOfSlotNamesMustFit) {
 
 TEST_F(Checkpoint, AreListedNewestFirst) {
   EXPECT_THAT(list_checkpoints(run_), IsEmpty());
-  for (const int64_t step : {20, 9, 100000000}) save(step);
+  for (const int64_t step : {9, 20, 100000000}) save(step);
   const std::string begin = run_ + "/checkpoints/";
   for (const char* name : {".step-00000030.h5.tmp-1", "step-30.h5", "step-0000003x.h5", "step-00000030.h5.abandoned"}) {
     write_bytes(begin + name, "x");

@@ -2,6 +2,7 @@
 // there for benchmarks too.
 #pragma once
 
+#include <ostream>
 #include <string>
 #include <variant>
 #include <vector>
@@ -27,6 +28,11 @@ struct OpCase {
   int64_t batch = 1;
   AnySpec spec;
 };
+
+/// So that a failing case is named.
+inline void PrintTo(const OpCase& op_case, std::ostream* out) {
+  *out << op_case.name;
+}
 
 inline MaxPoolSpec pool(Shape input, Shape output, Extent2 kernel, Extent2 stride, Padding padding = {}) {
   return {.input = input, .output = output, .kernel = kernel, .stride = stride, .padding = padding};
@@ -82,8 +88,7 @@ inline std::vector<OpCase> conv_cases() {
       {"conv_alexnet_first", 1,
        ConvSpec{.input = {47, 47, 3}, .filters = 24, .kernel = {11, 11}, .stride = {4, 4}, .input_gradient = false}},
       {"conv_lenet_1", 3, ConvSpec{.input = {28, 28, 1}, .filters = 20, .kernel = {5, 5}, .input_gradient = false}},
-      {"conv_lenet_2", 3, ConvSpec{.input = {12, 12, 20}, .filters = 50, .kernel = {5, 5}}},
-      {"conv_lenet_2_odd_batch", 5, ConvSpec{.input = {12, 12, 20}, .filters = 50, .kernel = {5, 5}}},
+      {"conv_lenet_2", 5, ConvSpec{.input = {12, 12, 20}, .filters = 50, .kernel = {5, 5}}},
   };
 }
 
@@ -110,6 +115,8 @@ inline std::vector<OpCase> maxpool_cases() {
       {"maxpool_few_channels", 3, pool({6, 4, 3}, {3, 2, 3}, {2, 2}, {2, 2})},
       {"maxpool_odd_channels", 2, pool({4, 4, 37}, {2, 2, 37}, {2, 2}, {2, 2})},
       {"maxpool_floor", 2, pool({5, 7, 18}, {2, 3, 18}, {2, 2}, {2, 2})},
+      {"maxpool_floor_rows", 2, pool({5, 6, 4}, {2, 3, 4}, {2, 2}, {2, 2})},
+      {"maxpool_floor_columns", 2, pool({4, 7, 4}, {2, 3, 4}, {2, 2}, {2, 2})},
       {"maxpool_overhang", 2, pool({5, 7, 18}, {3, 4, 18}, {2, 2}, {2, 2})},
       {"maxpool_overlapping", 2, pool({7, 9, 20}, {3, 4, 20}, {3, 3}, {2, 2})},
       {"maxpool_stride_1", 2, pool({5, 5, 5}, {3, 3, 5}, {3, 3}, {1, 1})},

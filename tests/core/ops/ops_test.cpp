@@ -3,14 +3,23 @@
 
 #include <barrier>
 #include <cstring>
+#include <filesystem>
+#include <iterator>
 #include <thread>
 
 #include "core/base/error.hpp"
+#include "core/base/parallel.hpp"
 #include "core/base/random.hpp"
 #include "tests/core/ops/tested_op.hpp"
 
 namespace convoy::testing {
 namespace {
+
+#if defined(__SANITIZE_THREAD__)
+const std::vector<int> thread_counts{1};  // ThreadSanitizer does not understand OpenMP's barriers
+#else
+const std::vector<int> thread_counts{1, 2};
+#endif
 
 constexpr double ulp = 0x1p-24;  // the largest relative error of rounding to fp32
 
@@ -57,7 +66,7 @@ TEST_P(OpTest, MatchesOracle) {
   const auto inputs = as_doubles(data.inputs);
   const Sums output = op_->output(inputs, data);
   const std::vector<Sums> gradients = op_->gradients(inputs, data);
-  for (const int threads : {1, 2}) {
+  for (const int threads : thread_counts) {
     SCOPED_TRACE(concat(threads, " threads"));
     prepare(1, threads);
     const OpResult result = run(data);
@@ -112,7 +121,7 @@ TEST_P(OpInputGradientTest, Accumulates) {
     before[i] = random.uniform(i) - 0.5f;
     gradients[0][i].add(static_cast<double>(before[i]));
   }
-  for (const int threads : {1, 2}) {
+  for (const int threads : thread_counts) {
     prepare(1, threads);
     const OpResult result = op_->run(0, data, Write::accumulate, before);
     expect_near(result.gradients[0], gradients[0], op_->term_error(), concat("sum, ", threads, " threads"));
@@ -122,7 +131,7 @@ TEST_P(OpInputGradientTest, Accumulates) {
 TEST_P(OpTest, TeamsAtOnceGiveTheBitsOfASerialRun) {
   constexpr int teams = 2;
   const OpData data[teams] = {op_->data(6), op_->data(7)};
-  for (const int threads : {1, 2}) {
+  for (const int threads : thread_counts) {
     prepare(1, threads);
     const OpResult serial[teams] = {run(data[0]), run(data[1])};
     prepare(teams, threads);
@@ -144,6 +153,24 @@ TEST_P(OpTest, TeamsAtOnceGiveTheBitsOfASerialRun) {
       }
     }
   }
+}
+
+size_t threads_of_this_process() {
+  const std::filesystem::directory_iterator tasks("/proc/self/task"), end;
+  return static_cast<size_t>(std::distance(tasks, end));
+}
+
+/// libgomp keeps the threads of a region for the thread that opened it, so on a new thread none are there yet.
+TEST_P(OpTest, OpensNoParallelRegionForOneThread) {
+  const OpData data = op_->data(8);
+  std::thread([&] {
+    const TeamThreads more(3);
+    const size_t before = threads_of_this_process();
+    prepare(1, 1);
+    run(data);
+    EXPECT_EQ(threads_of_this_process(), before);
+    EXPECT_EQ(team_threads(), 3) << "the caller's setting is put back";
+  }).join();
 }
 
 std::vector<OpCase> cases_where(bool (TestedOp::*holds)() const) {

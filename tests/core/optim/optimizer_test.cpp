@@ -121,6 +121,15 @@ TEST(Schedule, StepDropsEachStepSize) {
   EXPECT_DOUBLE_EQ(schedule.rate(250), 0.005);
 }
 
+TEST(Schedule, WarmupRisesLinearlyToTheRate) {
+  const Schedule schedule({.name = "step", .rate = 0.5, .gamma = 0.1, .step_size = 6, .warmup = 4});
+  EXPECT_DOUBLE_EQ(schedule.rate(0), 0.125);
+  EXPECT_DOUBLE_EQ(schedule.rate(2), 0.375);
+  EXPECT_DOUBLE_EQ(schedule.rate(3), 0.5);
+  EXPECT_DOUBLE_EQ(schedule.rate(5), 0.5);
+  EXPECT_DOUBLE_EQ(schedule.rate(6), 0.05);
+}
+
 TEST(Schedule, StepNeedsASize) {
   EXPECT_THROW(Schedule({.name = "step"}), Error);
 }

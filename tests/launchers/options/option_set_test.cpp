@@ -33,7 +33,7 @@ class OptionSetTest : public testing::Test {
     set_.alternatives({"steps", "epochs"});
     set_.number("learning-rate", o_.rate, {.least = 0}, "rate");
     set_.on_off("exact", o_.exact, "exact");
-    set_.flag("resume", o_.resume, "go on", OptionSet::Place::anywhere);
+    set_.flag("resume", o_.resume, "go on", OptionSet::Place::not_kept);
     set_.flag("json", o_.json, "as JSON");
     set_.not_supported({"warmup"});
   }
@@ -145,10 +145,10 @@ TEST_F(OptionSetTest, AlternativesReplaceEachOther) {
 }
 
 TEST_F(OptionSetTest, ARecipeWrittenReadsBackTheSame) {
-  apply({"--batch", "9", "--epochs", "2.5", "--exact", "on", "--learning-rate", "0.3", "--name", ""});
+  apply({"--batch", "9", "--epochs", "2.5", "--resume", "--exact", "on", "--learning-rate", "0.3", "--name", ""});
   const std::string written = set_.recipe();
   EXPECT_THAT(written, AllOf(HasSubstr("batch = 9\n"), HasSubstr("epochs = 2.5\n"), Not(HasSubstr("steps")),
-                             Not(HasSubstr("json"))));
+                             Not(HasSubstr("json")), Not(HasSubstr("resume"))));
   apply({"--batch", "1", "--steps", "3", "--exact", "off", "--learning-rate", "1", "--name", "x"});
   set_.apply(set_.read_recipe(recipe_file(written)));
   EXPECT_EQ(set_.recipe(), written);

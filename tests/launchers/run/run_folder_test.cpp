@@ -53,7 +53,7 @@ TEST(SameRun, HarmlessDifferencesAreTold) {
   EXPECT_THAT(check_same_run(state_of_run(), asked, "c.h5"), ElementsAre(HasSubstr("another CPU")));
   asked.notes = {{"exact", "off"},          {"lanes", "2"},    {"batch", "64"}, {"shuffle", "on"},
                  {"optimizer", "momentum"}, {"machine", "CPU"}};
-  EXPECT_THAT(check_same_run(state_of_run(), asked, "c.h5"), ElementsAre(HasSubstr("exact")));
+  EXPECT_THAT(check_same_run(state_of_run(), asked, "c.h5"), ElementsAre(HasSubstr("exact"), HasSubstr("lanes")));
 }
 
 TEST(SameRun, NetworksAreComparedByMeaning) {
@@ -93,6 +93,17 @@ TEST_F(RunFolder, OfAnotherRunIsLeftAlone) {
               AllOf(HasSubstr(options_.run), HasSubstr("--resume"), HasSubstr("--run")));
   options_.resume = true;
   EXPECT_EQ(claim().step, 0) << "nothing is saved: anew";
+}
+
+TEST_F(RunFolder, InPlaceOfAFileIsRefused) {
+  std::ofstream(options_.run) << "mine";
+  EXPECT_THAT(error_of(ExitCode::storage, [&] { claim(); }), HasSubstr(options_.run));
+}
+
+TEST_F(RunFolder, IsNotMadeForWeightsThatAreNotThere) {
+  options_.init = folder_ / "nowhere.h5";
+  EXPECT_THAT(error_of(ExitCode::data, [&] { claim(); }), HasSubstr("nowhere.h5"));
+  EXPECT_FALSE(std::filesystem::exists(options_.run));
 }
 
 TEST_F(RunFolder, WithDamagedCheckpointsOnlyIsLeftAlone) {
