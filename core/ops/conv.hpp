@@ -9,10 +9,10 @@
 namespace convoy {
 
 struct ConvSpec {
-  Shape input;          // (H, W, C), per image
+  Shape input{};        // (H, W, C), per image
   int64_t filters = 1;  // K
-  Extent2 kernel, stride, dilation;
-  Padding padding;
+  Extent2 kernel{}, stride{}, dilation{};
+  Padding padding{};
   int64_t groups = 1;
   bool bias = true;
   Activation activation = Activation::none;  // applied to the output of forward

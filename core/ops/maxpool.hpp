@@ -8,10 +8,10 @@
 namespace convoy {
 
 struct MaxPoolSpec {
-  Shape input;   // (H, W, C)
-  Shape output;  // (P, Q, C); the caller has settled the rounding
-  Extent2 kernel, stride;
-  Padding padding;  // smaller than the kernel, so that every window holds a pixel
+  Shape input{};   // (H, W, C)
+  Shape output{};  // (P, Q, C); the caller has settled the rounding
+  Extent2 kernel{}, stride{};
+  Padding padding{};  // smaller than the kernel, so that every window holds a pixel
 };
 
 class MaxPool {

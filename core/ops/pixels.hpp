@@ -9,10 +9,10 @@
 namespace convoy {
 
 struct PixelsSpec {
-  Shape input;               // (H, W, C)
-  DType dtype = DType::u8;   // of the stored pixels: u8 or f32
-  std::vector<float> mean;   // one per channel
-  std::vector<float> scale;  // one per channel
+  Shape input{};               // (H, W, C)
+  DType dtype = DType::u8;     // of the stored pixels: u8 or f32
+  std::vector<float> mean{};   // one per channel
+  std::vector<float> scale{};  // one per channel
 };
 
 class Pixels {

@@ -72,8 +72,8 @@ OptionSet train_option_set(TrainOptions& o) {
   set.number("timeout", o.timeout, {.least = 1}, "seconds of silence after which another worker is given up");
   set.text("fault", o.fault, "kill|stop|error:RANK:STEP",
            "for tests: makes worker RANK fail as it starts step STEP, counted from 1", OptionSet::Place::not_kept);
-  set.not_supported({"micro-batch", "loss", "beta1", "beta2", "decay-rate", "epsilon", "precision",
-                     "ranks-per-node", "exchange", "exchange-dtype"});
+  set.not_supported({"micro-batch", "loss", "beta1", "beta2", "decay-rate", "epsilon", "precision", "ranks-per-node",
+                     "exchange", "exchange-dtype"});
   return set;
 }
 

@@ -31,6 +31,13 @@ bool exists(const std::string& path) {
   return fs::exists(path, ignored);
 }
 
+/// An attempt that failed before its first step leaves an empty log, which nobody will miss.
+bool has_rows(const std::string& metrics) {
+  std::error_code error;
+  const auto bytes = fs::file_size(metrics, error);
+  return !error && bytes > 0;
+}
+
 }  // namespace
 
 std::string first_difference(const std::string& stored, const std::string& asked) {
@@ -82,7 +89,7 @@ Start claim_run_folder(const TrainOptions& options, const CheckpointState& asked
     fail(ExitCode::storage, run, ": is a file, not a folder; choose another --run");
   }
   const std::vector<std::string> saved = list_checkpoints(run);
-  if (!options.resume && (!saved.empty() || exists(run + "/metrics.jsonl"))) {
+  if (!options.resume && (!saved.empty() || has_rows(run + "/metrics.jsonl"))) {
     fail(ExitCode::usage, run, ": holds a run already; add --resume to go on with it, or choose another --run");
   }
   if (!saved.empty()) {

@@ -61,7 +61,15 @@ class TrainingRun {
       model_.emplace(std::move(plan_.graph), *device_, plan_.pixels, plan_.lanes.worker, Model::Purpose::training,
                      plan_.optimizer->slots());
       asked_ = describe_run(options_, plan_, *device_);
+      check_memory(memory_plan(), worker_.local_size());
     });
+  }
+
+  MemoryPlan memory_plan() const {
+    MemoryPlan memory = model_->plan();
+    memory.parts.push_back({"input", batches_ahead * static_cast<size_t>(options_.batch / worker_.size()) *
+                                         (plan_.data->image_bytes() + sizeof(int32_t))});
+    return memory;
   }
 
   void claim() {
@@ -91,14 +99,8 @@ class TrainingRun {
          opening_lines(options_, plan_, model_->net().graph(), *device_, worker_.control().describe())) {
       console_.say(line);
     }
-    MemoryPlan memory = model_->plan();
-    memory.parts.push_back({"input", batches_ahead * static_cast<size_t>(options_.batch / worker_.size()) *
-                                         (plan_.data->image_bytes() + sizeof(int32_t))});
-    console_.say(concat("memory for each worker ", memory.text()));
-    worker_.together([&] {
-      check_memory(memory, worker_.local_size());
-      model_->allocate();
-    });
+    console_.say(concat("memory for each worker ", memory_plan().text()));
+    worker_.together([&] { model_->allocate(); });
     worker_.on_leader([&] {
       if (!start_.checkpoint.empty()) {
         read_checkpoint_parameters(start_.checkpoint, model_->arena(), model_->slot_names());

@@ -1,4 +1,4 @@
-#include "communicator_cases.hpp"
+#include "tests/distributed/communicator_cases.hpp"
 
 #include <algorithm>
 #include <array>

@@ -5,9 +5,9 @@
 
 #include <atomic>
 
-#include "communicator_cases.hpp"
 #include "core/base/error.hpp"
-#include "ranks_as_threads.hpp"
+#include "tests/distributed/communicator_cases.hpp"
+#include "tests/distributed/ranks_as_threads.hpp"
 
 namespace convoy {
 namespace {
@@ -23,11 +23,11 @@ TEST(Slices, EvenPartsOnGrains) {
 }
 
 TEST(Slices, CheckRefusesWhatDoesNotFit) {
-  EXPECT_NO_THROW(Slices({0, 5, 10}).check(10, 2));
-  EXPECT_THROW(Slices({0, 5, 11}).check(10, 2), Error);
-  EXPECT_THROW(Slices({0, 10}).check(10, 2), Error);
-  EXPECT_THROW(Slices({0, 7, 5}).check(10, 2), Error);
-  EXPECT_THROW(Slices({}).check(10, 2), Error);
+  EXPECT_NO_THROW((Slices{.borders = {0, 5, 10}}.check(10, 2)));
+  EXPECT_THROW((Slices{.borders = {0, 5, 11}}.check(10, 2)), Error);
+  EXPECT_THROW((Slices{.borders = {0, 10}}.check(10, 2)), Error);
+  EXPECT_THROW((Slices{.borders = {0, 7, 5}}.check(10, 2)), Error);
+  EXPECT_THROW((Slices{.borders = {}}.check(10, 2)), Error);
 }
 
 TEST(SoloComm, PassesAllCases) {

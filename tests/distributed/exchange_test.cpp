@@ -9,9 +9,9 @@
 #include <mutex>
 #include <new>
 
-#include "communicator_cases.hpp"
 #include "core/base/error.hpp"
-#include "ranks_as_threads.hpp"
+#include "tests/distributed/communicator_cases.hpp"
+#include "tests/distributed/ranks_as_threads.hpp"
 
 namespace convoy {
 namespace {

@@ -2,9 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include <cstring>
-
-#include "communicator_cases.hpp"
+#include "tests/distributed/communicator_cases.hpp"
 
 namespace convoy {
 namespace {
@@ -61,7 +59,7 @@ TEST(TreeSum, ContinuesTheTreeOfLanes) {
     for (size_t w = 0; w < workers; ++w) tree_sum(partial[w], std::span(pointers).subspan(w * share, share));
     std::vector<float> result(count);
     tree_sum(result, pointers_to(partial));
-    EXPECT_EQ(std::memcmp(result.data(), whole.data(), count * sizeof(float)), 0) << workers << " workers";
+    EXPECT_EQ(result, whole) << workers << " workers";
   }
 }
 

@@ -14,8 +14,8 @@
 
 #include "core/base/error.hpp"
 #include "distributed/sockets.hpp"
-#include "ranks_as_processes.hpp"
-#include "ranks_as_threads.hpp"
+#include "tests/distributed/ranks_as_processes.hpp"
+#include "tests/distributed/ranks_as_threads.hpp"
 
 namespace convoy {
 namespace {

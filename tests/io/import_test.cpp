@@ -151,6 +151,9 @@ TEST_F(Import, OverwritesNothing) {
   EXPECT_THAT(names_in(out_), ElementsAre("shard-00000-of-00001.h5"));
   EXPECT_EQ(bytes_of_file(out_ + "/shard-00000-of-00001.h5"), before);
 
+  // Said at once, before anything is read.
+  EXPECT_THAT(error_of(ExitCode::storage, [&] { import_idx("nowhere", "nowhere", {.out = out_}); }), HasSubstr(out_));
+
   const TempFolder other;
   write_bytes(other / "mine.h5", "mine");
   error_of(ExitCode::storage, [&] { import({.out = other.path()}); });

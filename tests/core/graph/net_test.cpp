@@ -50,7 +50,8 @@ void check_gradients(const char* text) {
     float largest = 0;
     for (const float g : gradient) largest = std::max(largest, std::abs(g));
     EXPECT_GT(largest, 0) << segment.name;
-    // The loss carries about 1e-7 of rounding: a few 1e-4 in a slope over 1e-3. Its curvature adds some of the slope itself.
+    // The loss carries about 1e-7 of rounding: a few 1e-4 in a slope over 1e-3. Its curvature adds some of the slope
+    // itself.
     const double tolerance = 5e-4 + 5e-3 * static_cast<double>(largest);
     int checked = 0;
     const size_t stride = std::max<size_t>(1, segment.count / 12);

@@ -5,10 +5,10 @@
 #include <string>
 #include <thread>
 
-#include "communicator_cases.hpp"
 #include "core/base/error.hpp"
 #include "core/base/timer.hpp"
 #include "distributed/mpi_world.hpp"
+#include "tests/distributed/communicator_cases.hpp"
 
 namespace convoy {
 namespace {

@@ -31,7 +31,7 @@ class OptionSetTest : public testing::Test {
     set_.integer("steps", o_.steps, {.least = 1}, "steps");
     set_.number("epochs", o_.epochs, {.least = 0}, "epochs");
     set_.alternatives({"steps", "epochs"});
-    set_.number("learning-rate", o_.rate, {.least = 0}, "rate");
+    set_.number("learning-rate", o_.rate, {.least = 0, .most = 10}, "rate");
     set_.on_off("exact", o_.exact, "exact");
     set_.flag("resume", o_.resume, "go on", OptionSet::Place::not_kept);
     set_.flag("json", o_.json, "as JSON");
@@ -90,7 +90,9 @@ TEST_F(OptionSetTest, KeysOfLaterVersionsAreToldFromTypingErrors) {
 TEST_F(OptionSetTest, ValuesThatDoNotParseTellKeyValueAndExpectation) {
   EXPECT_EQ(usage_error({"--batch", "many"}), "--batch many: expected a whole number from 1 to 1000");
   EXPECT_EQ(usage_error({"--batch", "0"}), "--batch 0: expected a whole number from 1 to 1000");
-  EXPECT_EQ(usage_error({"--learning-rate", "-1"}), "--learning-rate -1: expected a number, at least 0");
+  EXPECT_EQ(usage_error({"--learning-rate", "-1"}), "--learning-rate -1: expected a number from 0 to 10");
+  EXPECT_EQ(usage_error({"--learning-rate", "11"}), "--learning-rate 11: expected a number from 0 to 10");
+  EXPECT_EQ(usage_error({"--epochs", "-1"}), "--epochs -1: expected a number, at least 0");
   EXPECT_EQ(usage_error({"--exact", "yes"}), "--exact yes: expected on or off");
   EXPECT_EQ(usage_error({"--kind", "flat"}), "--kind flat: expected one of round, square");
   EXPECT_THAT(usage_error({"--name", "a#b"}), HasSubstr("--name a#b"));

@@ -45,7 +45,7 @@ TEST(TrainOptions, WhatIsMissingIsNamed) {
 }
 
 TEST(TrainOptions, KeysOfTheDesignThatComeLaterAreNotCalledUnknown) {
-  for (const char* key : {"micro-batch", "loss", "beta1", "warmup", "precision", "ranks-per-node", "exchange-dtype"}) {
+  for (const char* key : {"micro-batch", "loss", "beta1", "epsilon", "precision", "ranks-per-node", "exchange-dtype"}) {
     EXPECT_THAT(usage_error(complete({std::string("--") + key, "1"})), HasSubstr("not supported by this version"))
         << key;
   }
@@ -93,11 +93,11 @@ TEST(TrainOptions, StepsAndTheScheduleAreResolved) {
 }
 
 TEST(TrainOptions, TheQuickstartsRecipeHolds) {
-  const std::filesystem::path recipe =
-      std::filesystem::path(__FILE__).parent_path() / "../../../experiments/lenet-fashion.cfg";
-  const TrainOptions options = parse_train_options({recipe.string()});
-  EXPECT_EQ(resolved_schedule(options, 60000).step_size, 3750);
-  EXPECT_EQ(total_steps(options, 60000), 11250);
+  const auto root = std::filesystem::path(__FILE__).parent_path() / "../../..";
+  const TrainOptions options = parse_train_options({(root / "experiments/lenet-fashion.cfg").string()});
+  EXPECT_EQ(options.run, "runs/lenet-fashion") << "launchers/quickstart looks there";
+  EXPECT_GT(resolved_schedule(options, 60000).step_size, 0);
+  EXPECT_LT(resolved_schedule(options, 60000).step_size, total_steps(options, 60000));
 }
 
 }  // namespace

@@ -88,6 +88,8 @@ TEST_F(RunFolder, IsMadeWithItsRecipe) {
 
 TEST_F(RunFolder, OfAnotherRunIsLeftAlone) {
   claim();
+  std::ofstream(options_.run + "/metrics.jsonl").close();
+  claim();  // of a run that failed before its first step
   std::ofstream(options_.run + "/metrics.jsonl") << "{}\n";
   EXPECT_THAT(error_of(ExitCode::usage, [&] { claim(); }),
               AllOf(HasSubstr(options_.run), HasSubstr("--resume"), HasSubstr("--run")));
