@@ -14,7 +14,8 @@
 
 #include "core/base/error.hpp"
 #include "core/base/text.hpp"
-#include "distributed/tree_sum.hpp"
+#include "core/train/tree_sum.hpp"
+#include "distributed/rank_order.hpp"
 
 namespace convoy {
 namespace {

@@ -57,7 +57,7 @@ void check(int code, const char* call) {
   char text[MPI_MAX_ERROR_STRING] = "unknown error";
   int length = 0;
   MPI_Error_string(code, text, &length);
-  fail(ExitCode::internal, call, ": ", text, "; `convoy doctor` and `mpirun -n 2 hostname` tell if MPI works here");
+  fail(ExitCode::internal, call, ": ", text, "; `mpirun -n 2 hostname` tells if MPI works here");
 }
 
 }  // namespace

@@ -9,8 +9,9 @@
 #include <mutex>
 
 #include "core/base/error.hpp"
+#include "core/train/tree_sum.hpp"
 #include "distributed/communicator.hpp"
-#include "distributed/tree_sum.hpp"
+#include "distributed/rank_order.hpp"
 
 namespace convoy {
 namespace {

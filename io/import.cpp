@@ -92,7 +92,7 @@ void measure_pixels(const Samples& samples, ShardHeader& header) {
       squares[c] += pixel * pixel;
     }
   }
-  const uint64_t n = samples.images.size() / channels;
+  const auto n = static_cast<uint64_t>(samples.count * samples.image[0] * samples.image[1]);
   for (size_t c = 0; c < channels; ++c) {
     // n^2 times the variance, n * sum of squares - square of sum, as an integer: nothing cancels.
     using Wide = unsigned __int128;

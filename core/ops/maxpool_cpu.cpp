@@ -140,7 +140,7 @@ class CpuMaxPool final : public MaxPool {
     for (int64_t r = 0; r < k.h; ++r) {
       for (int64_t s = 0; s < k.w; ++s) offsets_.push_back(r * row_ + s * spec.input[2]);
     }
-    buffers_.resize(static_cast<size_t>(options.teams * options.threads));
+    buffers_.resize(static_cast<size_t>(options.teams) * static_cast<size_t>(options.threads));
     for (RowBuffers& buffers : buffers_) {
       buffers.value.resize(static_cast<size_t>(row_));
       buffers.row_index.resize(static_cast<size_t>(row_));
@@ -189,7 +189,8 @@ class CpuMaxPool final : public MaxPool {
   };
 
   RowBuffers& mine(const OpContext& context) {
-    return buffers_[static_cast<size_t>(context.team * options_.threads + team_thread())];
+    const size_t first = static_cast<size_t>(context.team) * static_cast<size_t>(options_.threads);
+    return buffers_[first + static_cast<size_t>(team_thread())];
   }
 
   void forward_row(const float* image, int64_t p, RowBuffers& buffers, float* y) const {

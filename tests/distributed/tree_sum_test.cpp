@@ -1,7 +1,8 @@
-#include "distributed/tree_sum.hpp"
+#include "core/train/tree_sum.hpp"
 
 #include <gtest/gtest.h>
 
+#include "distributed/rank_order.hpp"
 #include "tests/distributed/communicator_cases.hpp"
 
 namespace convoy {

@@ -4,7 +4,7 @@ import pytest
 
 from program import REPOSITORY, answer, checkpoints, losses, rows, same_bits, steps, succeed
 
-LENET = REPOSITORY / "experiments/networks/lenet.net"
+LENET = REPOSITORY / "experiments/nets/lenet.net"
 
 
 @pytest.fixture(scope="module")

@@ -36,7 +36,7 @@ def mnist(test_data, tmp_path_factory):
 
 
 def test_accuracy_and_loss_are_caffes(caffe_weights, mnist):
-    found = answer("eval", "--net", REPOSITORY / "experiments/networks/lenet.net", "--init", caffe_weights, "--data",
+    found = answer("eval", "--net", REPOSITORY / "experiments/nets/lenet.net", "--init", caffe_weights, "--data",
                    mnist, "--mean", 0, "--scale", "1/256")
     assert found["samples"] == 10000
     assert found["top1"] == 0.9914
@@ -46,6 +46,6 @@ def test_accuracy_and_loss_are_caffes(caffe_weights, mnist):
 
 def test_other_pixels_score_otherwise(caffe_weights, mnist):
     """The comparison above sees a wrong scale."""
-    found = answer("eval", "--net", REPOSITORY / "experiments/networks/lenet.net", "--init", caffe_weights, "--data",
+    found = answer("eval", "--net", REPOSITORY / "experiments/nets/lenet.net", "--init", caffe_weights, "--data",
                    mnist, "--mean", 0, "--scale", 1)
     assert abs(found["loss"] - 0.02727) > 1e-3

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <ctime>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -56,6 +57,11 @@ inline void flip_byte(const std::string& path, uint64_t offset) {
   file.seekp(static_cast<std::streamoff>(offset));
   file.put(byte);
   ASSERT_TRUE(file.flush()) << path;
+}
+
+/// Returns when the clock shows another second than before.
+inline void await_next_second() {
+  for (const time_t before = time(nullptr); time(nullptr) == before;) usleep(10000);
 }
 
 /// Names in a folder, hidden ones included, sorted.

@@ -114,7 +114,9 @@ TEST(Shard, ImagesAreContiguousOnA4096ByteBorder) {
 
 TEST(Shard, TheSameContentGivesTheSameBytes) {
   const TempFolder a, b;
-  EXPECT_EQ(bytes_of_file(write_made_up(a.path()).front()), bytes_of_file(write_made_up(b.path()).front()));
+  const std::string first = bytes_of_file(write_made_up(a.path()).front());
+  await_next_second();  // HDF5 would note the time
+  EXPECT_EQ(bytes_of_file(write_made_up(b.path()).front()), first);
 }
 
 TEST(ShardWriter, LeavesNothingWhenItIsNotCommitted) {

@@ -55,16 +55,6 @@ TEST(Lanes, TotalsAreOfTheLanesOwnImages) {
   }
 }
 
-TEST(TreeSum, FollowsTheBinaryTree) {
-  // With these values every order of summation but the tree's gives something else.
-  std::vector<std::vector<float>> lanes{{1e8f}, {-1e8f}, {1}, {1e-3f}, {3e7f}};
-  std::vector<float*> buffers;
-  for (auto& lane : lanes) buffers.push_back(lane.data());
-  const float expected = ((1e8f + -1e8f) + (1.0f + 1e-3f)) + 3e7f;
-  tree_sum(buffers, 0, 1);
-  EXPECT_EQ(lanes[0][0], expected);
-}
-
 TEST(LaneTree, AnnouncesARangeOnceEveryLaneHasPassedIt) {
   std::vector<float> a(8, 1), b(8, 2);
   std::vector<size_t> announced;

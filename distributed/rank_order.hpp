@@ -1,4 +1,4 @@
-// Sums over ranks, in orders that depend on the number of ranks alone.
+// Reductions of small data over ranks, in an order that depends on the number of ranks alone.
 #pragma once
 
 #include <algorithm>
@@ -8,12 +8,6 @@
 #include "distributed/communicator.hpp"
 
 namespace convoy {
-
-/// result[i] = the sum over ranks of contributions[rank][i], along the binary tree that combines neighbours: (0+1),
-/// (2+3), ..., then those, an odd one left over passing up unchanged. For a power of two of equal ranks it is the upper
-/// part of the lane tree of core/train/lanes.hpp. `result` may be one of the contributions, but not overlap one
-/// otherwise.
-void tree_sum(std::span<float> result, std::span<const float* const> contributions);
 
 /// For small data: result[i] = the op over ranks, first to last, of all[rank * result.size() + i].
 template <typename T>

@@ -1,8 +1,11 @@
 // The tree is walked once per block of elements, so that partial sums stay in the first-level cache and every
 // contribution is read from memory once.
-#include "distributed/tree_sum.hpp"
+#include "core/train/tree_sum.hpp"
 
+#include <algorithm>
 #include <bit>
+
+#include "core/base/isa.hpp"
 
 namespace convoy {
 namespace {
@@ -11,7 +14,7 @@ constexpr size_t block = 512;  // floats: 2 KiB for each partial sum
 
 using Contributions = std::span<const float* const>;
 
-void add(float* result, const float* a, const float* b, size_t count) {
+CONVOY_ISA_CLONES void add(float* result, const float* a, const float* b, size_t count) {
   // `result` may be a or b, element for element: nothing is carried from one element to the next.
 #pragma GCC ivdep
   for (size_t i = 0; i < count; ++i) result[i] = a[i] + b[i];

@@ -1,0 +1,13 @@
+// The one order in which gradients are summed, over the lanes of a worker and over workers.
+#pragma once
+
+#include <span>
+
+namespace convoy {
+
+/// result[i] = the sum of contributions[0..n)[i] along the binary tree that combines neighbours: (0+1), (2+3), ...,
+/// then those, an odd one left over passing up unchanged. For powers of two a tree over workers is the upper part of
+/// the tree over all their lanes. `result` may be one of the contributions, but not overlap one otherwise.
+void tree_sum(std::span<float> result, std::span<const float* const> contributions);
+
+}  // namespace convoy
