@@ -72,14 +72,15 @@ Forward describe_forward(const ConvSpec& spec, const Geometry& g) {
               [&](std::string_view name) { return !(short_rows && name.starts_with("brgconv")); });
 }
 
-BackwardData describe_backward_data(const ConvSpec& spec, const Geometry& g, const Forward& forward) {
+BackwardData describe_backward_data(const ConvSpec& spec, const Geometry& g, const Forward& forward, int threads) {
   const dnnl::convolution_backward_data::desc operation(direct, g.x, g.any_weight, g.y, g.stride, g.dilation,
                                                         g.pad_before, g.pad_after);
   // The AVX-512 kernel works on 16 input channels at a time. Where more than a third of them would be filling and the
   // kernel is large enough to pay for the copies, a matrix product and a scatter are 1 to 1.7 times as fast (5x5: C=20
-  // of LeNet's conv2 1.13, C=8 1.17, C=3 1.5; 3x3 from C=6 on: slower).
+  // of LeNet's conv2 1.13, C=8 1.17, C=3 1.5; 3x3 from C=6 on: slower). On one thread: with two, the product is
+  // split image by image and loses.
   const int64_t channels = spec.input[2] / spec.groups, filled = (channels + 15) / 16 * 16;
-  const bool by_product = 3 * channels < 2 * filled && spec.kernel.h * spec.kernel.w >= 25;
+  const bool by_product = threads == 1 && 3 * channels < 2 * filled && spec.kernel.h * spec.kernel.w >= 25;
   return pick([&] { return BackwardData(operation, onednn::user_scratch(), onednn::engine(), forward); },
               [&](std::string_view name) { return !by_product || name.find("gemm") != std::string_view::npos; });
 }
@@ -97,7 +98,7 @@ class CpuConv final : public Conv {
     const TeamThreads threads(options.threads);
     const Forward forward = describe_forward(spec_, geometry_);
     prepare_forward(forward);
-    if (spec_.input_gradient) prepare_backward_data(describe_backward_data(spec_, geometry_, forward));
+    if (spec_.input_gradient) prepare_backward_data(describe_backward_data(spec_, geometry_, forward, options.threads));
     prepare_backward_weights(describe_backward_weights(geometry_, forward));
     reorder_scratch_at_ = packed_.add(pack_scratch_bytes_);
   }

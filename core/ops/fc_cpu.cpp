@@ -130,8 +130,4 @@ std::unique_ptr<Fc> make_fc_cpu(Device&, const FcSpec& spec, const OpOptions& op
   return onednn::guarded("fully connected layer", [&] { return std::make_unique<CpuFc>(spec, options); });
 }
 
-std::unique_ptr<Fc> make_fc(Device& device, const FcSpec& spec, const OpOptions& options) {
-  return make_for(device, make_fc_cpu, make_fc_cuda, spec, options);
-}
-
 }  // namespace convoy

@@ -4,10 +4,8 @@
 // the number of channels, and its result serves all windows of an output row. Indices into the window travel beside
 // the values as int32, so that value and index loops have equally many lanes, and become bytes at the end of a row.
 #include <algorithm>
-#include <cstring>
 #include <vector>
 
-#include "core/base/error.hpp"
 #include "core/base/isa.hpp"
 #include "core/base/parallel.hpp"
 #include "core/ops/elementwise_cpu.hpp"
@@ -235,15 +233,6 @@ class CpuMaxPool final : public MaxPool {
 
 std::unique_ptr<MaxPool> make_maxpool_cpu(Device&, const MaxPoolSpec& spec, const OpOptions& options) {
   return std::make_unique<CpuMaxPool>(spec, options);
-}
-
-std::unique_ptr<MaxPool> make_maxpool(Device& device, const MaxPoolSpec& spec, const OpOptions& options) {
-  const Extent2& k = spec.kernel;
-  if (k.h * k.w > 256) {
-    fail(ExitCode::usage, "maxpool F=", k.h, "x", k.w, ": a window of ", k.h * k.w,
-         " elements is too large, at most 256 (16x16) are supported; use a smaller window or two pools in a row");
-  }
-  return make_for(device, make_maxpool_cpu, make_maxpool_cuda, spec, options);
 }
 
 }  // namespace convoy

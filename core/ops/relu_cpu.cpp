@@ -39,10 +39,6 @@ class CpuRelu final : public Relu {
 
 }  // namespace
 
-std::unique_ptr<Relu> make_relu(Device& device, const ReluSpec& spec, const OpOptions& options) {
-  return make_for(device, make_relu_cpu, make_relu_cuda, spec, options);
-}
-
 std::unique_ptr<Relu> make_relu_cpu(Device&, const ReluSpec& spec, const OpOptions& options) {
   return std::make_unique<CpuRelu>(spec, options);
 }

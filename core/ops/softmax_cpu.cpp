@@ -104,8 +104,4 @@ std::unique_ptr<Softmax> make_softmax_cpu(Device&, const SoftmaxSpec& spec, cons
   return std::make_unique<CpuSoftmax>(spec, options);
 }
 
-std::unique_ptr<Softmax> make_softmax(Device& device, const SoftmaxSpec& spec, const OpOptions& options) {
-  return make_for(device, make_softmax_cpu, make_softmax_cuda, spec, options);
-}
-
 }  // namespace convoy

@@ -28,7 +28,8 @@ double Schedule::rate(int64_t step) const {
   const double warm =
       step < options_.warmup ? static_cast<double>(step + 1) / static_cast<double>(options_.warmup) : 1.0;
   if (options_.name == "constant") return warm * options_.rate;
-  return warm * options_.rate * std::pow(options_.gamma, static_cast<double>(step / options_.step_size));
+  const int64_t drops = step / options_.step_size;
+  return warm * options_.rate * std::pow(options_.gamma, static_cast<double>(drops));
 }
 
 }  // namespace convoy
