@@ -93,11 +93,13 @@ void make_writable_folder(const std::string& folder) {
   if (!error && !fs::is_directory(folder, error) && !error) error = std::make_error_code(std::errc::not_a_directory);
   if (error) fail_storage(folder, "be made", error.value());
 
+  // One block, so that a full disk is noticed as well.
+  const std::string content(4096, '\n');
+  check_size_limit(folder, content.size());
   const std::string probe = folder + "/.writable" + own_suffix();
   TemporaryFile removed(probe);
   const FileDescriptor file = open_to_write(probe, O_CREAT | O_TRUNC | O_WRONLY, folder);
-  // One block, so that a full disk is noticed as well.
-  write_at(file, folder, std::string(4096, '\n').data(), 4096, 0);
+  write_at(file, folder, content.data(), content.size(), 0);
 }
 
 }  // namespace convoy

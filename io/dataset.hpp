@@ -1,4 +1,5 @@
-// A dataset: every .h5 file of a folder, in name order.
+// A dataset: every .h5 file of a folder, in name order. Small ones (images up to 16 KiB, 256 MiB in all) are held in
+// memory; from larger ones each read is a pread.
 #pragma once
 
 #include <memory>
@@ -12,8 +13,8 @@ namespace convoy {
 
 class Dataset : public SampleReader {
  public:
-  /// Opens and checks all shards: same image shape, dtype, classes and dataset_id, none missing of `shards`, labels in
-  /// range. Throws Error(data) naming the shard and what to do.
+  /// `folder` may also be one .h5 file. Opens and checks all shards: same image shape, dtype, classes and dataset_id,
+  /// none missing of `shards`, labels in range. Throws Error(data) naming the shard and what to do.
   explicit Dataset(const std::string& folder);
   ~Dataset() override;
 

@@ -25,7 +25,8 @@ struct ImportSummary {
 };
 
 /// `images` (N,H,W) or (N,H,W,C) and `labels` (N) as IDX files. Everything is checked before anything is written;
-/// shards appear only when all are whole. Throws Error(data) or Error(storage).
+/// shards appear only when all are whole. Throws Error(data), Error(storage), or
+/// Error(usage) for a number of shards that does not fit.
 ImportSummary import_idx(const std::string& images, const std::string& labels, const ImportOptions& options);
 
 }  // namespace convoy

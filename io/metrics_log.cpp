@@ -55,6 +55,7 @@ struct MetricsLog::Impl {
 
 void MetricsLog::Impl::append(const Row& row) {
   const std::string line = row.dump() + "\n";
+  check_size_limit(path, size + line.size());
   const ssize_t put = write(file.get(), line.data(), line.size());
   if (put >= 0 && static_cast<size_t>(put) == line.size()) {
     size += line.size();

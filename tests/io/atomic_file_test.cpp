@@ -1,10 +1,7 @@
 // Files that are whole or absent, and every way in which storage refuses.
 #include "io/atomic_file.hpp"
 
-#include <sys/resource.h>
 #include <sys/stat.h>
-
-#include <csignal>
 
 #include "tests/io/io_testing.hpp"
 
@@ -76,20 +73,6 @@ TEST(WriteFile, WithoutPermission) {
   chmod(folder.path().c_str(), 0700);
 }
 
-/// Lowers the limit on file sizes for a scope.
-class FileSizeLimit {
- public:
-  explicit FileSizeLimit(rlim_t bytes) {
-    getrlimit(RLIMIT_FSIZE, &before_);
-    const rlimit lowered{.rlim_cur = bytes, .rlim_max = before_.rlim_max};
-    setrlimit(RLIMIT_FSIZE, &lowered);
-  }
-  ~FileSizeLimit() { setrlimit(RLIMIT_FSIZE, &before_); }
-
- private:
-  rlimit before_{};
-};
-
 TEST(WriteFile, BeyondTheFileSizeLimitIsAnErrorAndNotASignal) {
   const TempFolder folder;
   std::string message;
@@ -153,6 +136,13 @@ TEST(MakeWritableFolder, RefusesAFileInItsPlace) {
               AllOf(HasSubstr(folder / "a"), HasSubstr("Not a directory")));
   EXPECT_THAT(error_of(ExitCode::storage, [&] { make_writable_folder(folder / "a/b"); }), HasSubstr(folder / "a/b"));
   EXPECT_EQ(bytes_of_file(folder / "a"), "mine");
+}
+
+TEST(MakeWritableFolder, RefusesTooLowAFileSizeLimit) {
+  const TempFolder folder;
+  const FileSizeLimit limit(1024);
+  EXPECT_THAT(error_of(ExitCode::storage, [&] { make_writable_folder(folder / "a"); }),
+              AllOf(HasSubstr(folder / "a"), HasSubstr("ulimit -f")));
 }
 
 TEST(MakeWritableFolder, RefusesAFullDisk) {

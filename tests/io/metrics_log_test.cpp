@@ -138,6 +138,19 @@ TEST(MetricsLog, OnADiskThatFillsUpKeepsWholeRows) {
   EXPECT_GT(rows_of(disk.path() + "/metrics.jsonl").size(), 1u);
 }
 
+TEST(MetricsLog, BeyondTheFileSizeLimitIsAnErrorAndNotASignal) {
+  const TempFolder folder;
+  MetricsLog log(folder.path(), 0);
+  log.step(report_of(1), 1);
+  std::string message;
+  {
+    const FileSizeLimit limit(400);
+    message = error_of(ExitCode::storage, [&] { log.step(report_of(2), 1); });
+  }
+  EXPECT_THAT(message, AllOf(HasSubstr(folder / "metrics.jsonl"), HasSubstr("ulimit -f")));
+  EXPECT_THAT(steps_of(folder / "metrics.jsonl"), ElementsAre(1));
+}
+
 TEST(MetricsLog, InAFolderThatIsNotThere) {
   const TempFolder folder;
   EXPECT_THAT(error_of(ExitCode::storage, [&] { MetricsLog(folder / "no", 0); }),
