@@ -8,7 +8,9 @@
 #include <condition_variable>
 #include <exception>
 #include <mutex>
+#include <optional>
 #include <thread>
+#include <utility>
 
 #include "core/base/error.hpp"
 #include "core/base/timer.hpp"
@@ -41,8 +43,11 @@ struct Exchange::Impl {
         progress(progress_in),
         borders(bucket_borders(arena.table(), options.bucket_bytes)),
         done(buckets()) {
+    if (optimizer.norm_need() != NormNeed::none) sums.emplace(arena.table(), optimizer.norm_need());
     for (size_t b = 0; b < buckets(); ++b) {
-      slices.push_back(Slices::even(borders[b], borders[b + 1], communicator.size()));
+      // Norms are summed over whole blocks, which a slice must not cut.
+      slices.push_back(sums ? Slices::even(borders[b], borders[b + 1], communicator.size(), SegmentTable::alignment)
+                            : Slices::even(borders[b], borders[b + 1], communicator.size()));
     }
     thread = std::thread([this] { work(); });
   }
@@ -79,24 +84,61 @@ struct Exchange::Impl {
   }
 
   void exchange_bucket(size_t bucket) {
-    if (progress != nullptr) progress->bucket = static_cast<int>(bucket);
-    const Slices& cut = slices[bucket];
-    const auto rank = static_cast<size_t>(communicator.rank());
-    Timer timer;
-    communicator.reduce_scatter(arena.gradients(), cut);
-    exchange_seconds += timer.lap();
-    optimizer.update(arena, cut.borders[rank], cut.borders[rank + 1], rate, step);
-    update_seconds += timer.lap();
-    communicator.all_gather(arena.weights(), cut);
-    exchange_seconds += timer.lap();
+    note_bucket(bucket);
+    reduce(bucket);
+    if (!sums) {
+      update_and_gather(bucket);
+    } else if (bucket + 1 == buckets()) {
+      sum_norms();
+      for (size_t b = 0; b < buckets(); ++b) {
+        note_bucket(b);
+        update_and_gather(b);
+      }
+    }
     if (progress != nullptr) progress->bucket = -1;
+  }
+
+  void note_bucket(size_t bucket) const {
+    if (progress != nullptr) progress->bucket = static_cast<int>(bucket);
+  }
+
+  void reduce(size_t bucket) {
+    Timer timer;
+    communicator.reduce_scatter(arena.gradients(), slices[bucket]);
+    exchange_seconds += timer.lap();
+    if (!sums) return;
+    const auto [first, last] = my_slice(bucket);
+    sums->add(arena, first, last);
+    update_seconds += timer.lap();
+  }
+
+  // What the updates of this step have to wait for: every worker's part of the norms.
+  void sum_norms() {
+    Timer timer;
+    communicator.all_reduce(sums->words(), ReduceOp::sum);
+    step.norms = sums->norms();
+    exchange_seconds += timer.lap();
+  }
+
+  void update_and_gather(size_t bucket) {
+    Timer timer;
+    const auto [first, last] = my_slice(bucket);
+    optimizer.update(arena, first, last, step);
+    update_seconds += timer.lap();
+    communicator.all_gather(arena.weights(), slices[bucket]);
+    exchange_seconds += timer.lap();
+  }
+
+  std::pair<size_t, size_t> my_slice(size_t bucket) const {
+    const auto rank = static_cast<size_t>(communicator.rank());
+    return {slices[bucket].borders[rank], slices[bucket].borders[rank + 1]};
   }
 
   // Returns when the thread is idle and the communicator the caller's.
   void wait_for_thread() {
     std::unique_lock lock(mutex);
     if (!error && done < buckets() && watermark < arena.table().size()) {
-      fail(ExitCode::internal, "step ", step, " ended with gradients ready up to ", watermark, " of ",
+      fail(ExitCode::internal, "step ", step.step, " ended with gradients ready up to ", watermark, " of ",
            arena.table().size(), ": please report this defect in Convoy");
     }
     changed.wait(lock, [this] { return error || done == buckets(); });
@@ -108,7 +150,8 @@ struct Exchange::Impl {
   const Optimizer& optimizer;
   Progress* progress;
   std::vector<size_t> borders;
-  std::vector<Slices> slices;  // of each bucket
+  std::vector<Slices> slices;    // of each bucket
+  std::optional<NormSums> sums;  // of this worker's slices, if the optimizer needs norms
 
   std::mutex mutex;
   std::condition_variable changed;
@@ -116,8 +159,7 @@ struct Exchange::Impl {
   size_t watermark = 0;
   size_t done;  // buckets of this step
   std::exception_ptr error;
-  int64_t step = 0;
-  float rate = 0;
+  UpdateStep step;
   double exchange_seconds = 0, update_seconds = 0;
   std::thread thread;  // last: it uses all of the above
 };
@@ -132,8 +174,8 @@ void Exchange::begin(int64_t step, float rate) {
   Impl& impl = *impl_;
   impl.wait_for_thread();
   const std::lock_guard lock(impl.mutex);
-  impl.step = step;
-  impl.rate = rate;
+  impl.step = {.step = step, .rate = rate};
+  if (impl.sums) impl.sums->clear();
   impl.watermark = 0;
   impl.done = 0;
   impl.exchange_seconds = 0;

@@ -3,7 +3,9 @@
 //
 // Buckets are consecutive ranges of the arena in backward-completion order. When the watermark passes a bucket's end,
 // the progress thread reduce-scatters its gradients, updates this worker's slice of the weights and all-gathers them.
-// Optimizer state lives in the slices and is made whole by gather_state().
+// Optimizers that need norms first take a second phase: after the last bucket the workers add up their slices' sums of
+// squares, and only then are buckets updated and gathered. Optimizer state lives in the slices and is made whole by
+// gather_state().
 #pragma once
 
 #include <atomic>

@@ -37,14 +37,22 @@ struct Block {
   std::span<const float> data;
 };
 
-void lay_out_buffer(const hdf5::File& file, const std::string& group, const SegmentTable& table,
-                    std::span<const float> buffer, std::vector<Block>& blocks) {
-  hdf5::make_group(file, group);
-  for (const Segment& segment : table.segments()) {
-    const std::string name = group + "/" + segment.name;
-    blocks.push_back({.region = hdf5::add_dataset(file, name, H5T_IEEE_F32LE, dims_of(segment.shape)),
-                      .data = elements(buffer, segment)});
-  }
+/// The group of a segment's weights.
+const char* group_of(const Segment& segment) {
+  return segment.is_parameter() ? "params" : "buffers";
+}
+
+std::string weights_path(const Segment& segment) {
+  return concat(group_of(segment), "/", segment.name);
+}
+
+bool has_buffers(const SegmentTable& table) {
+  return !std::ranges::all_of(table.segments(), &Segment::is_parameter);
+}
+
+Block block_of(const hdf5::File& file, const std::string& name, const Segment& segment, std::span<const float> buffer) {
+  return {.region = hdf5::add_dataset(file, name, H5T_IEEE_F32LE, dims_of(segment.shape)),
+          .data = elements(buffer, segment)};
 }
 
 std::vector<Block> lay_out(const hdf5::Draft& draft, const ParameterArena& arena,
@@ -52,9 +60,19 @@ std::vector<Block> lay_out(const hdf5::Draft& draft, const ParameterArena& arena
   const hdf5::Session session;
   const hdf5::File file = draft.create({.user_block = user_block_bytes});
   std::vector<Block> blocks;
-  lay_out_buffer(file, "params", arena.table(), arena.weights(), blocks);
+  const auto& segments = arena.table().segments();
+  hdf5::make_group(file, "params");
+  if (has_buffers(arena.table())) hdf5::make_group(file, "buffers");
+  for (const Segment& segment : segments) {
+    blocks.push_back(block_of(file, weights_path(segment), segment, arena.weights()));
+  }
   for (size_t i = 0; i < slot_names.size(); ++i) {
-    lay_out_buffer(file, slot_group(slot_names[i]), arena.table(), arena.slot(static_cast<int>(i)), blocks);
+    const std::string group = slot_group(slot_names[i]);
+    hdf5::make_group(file, group);
+    for (const Segment& segment : segments) {
+      if (!segment.is_parameter()) continue;  // running averages have no optimizer state
+      blocks.push_back(block_of(file, group + "/" + segment.name, segment, arena.slot(static_cast<int>(i))));
+    }
   }
   hdf5::make_group(file, "state");
   hdf5::write_attribute(file, "state", "step", state.step);
@@ -78,26 +96,56 @@ void fail_parameter(const std::string& path, const std::string& name, const std:
   fail(ExitCode::data, path, ": parameter ", name, " ", why, "; give a file made for this network");
 }
 
-/// Fills `buffer` from the datasets under `group`, which must be the table's segments and no others.
-void read_buffer(const hdf5::File& file, const std::string& group, const SegmentTable& table, std::span<float> buffer) {
-  const std::vector<std::string> names = hdf5::datasets_under(file, group);
-  for (const std::string& name : names) {
-    if (!table.find(name)) fail_parameter(file.path, group + "/" + name, "is in the file, but not in this network");
+/// Throws if the file has datasets under `group` that are not the weights of such segments.
+void refuse_strangers(const hdf5::File& file, const std::string& group, const SegmentTable& table,
+                      bool (*belongs)(const Segment&)) {
+  if (!hdf5::exists(file, group)) return;
+  for (const std::string& name : hdf5::datasets_under(file, group)) {
+    const Segment* segment = table.find(name);
+    if (segment && belongs(*segment)) continue;
+    fail_parameter(file.path, group + "/" + name, "is in the file, but not in this network");
   }
-  for (const Segment& segment : table.segments()) {
-    const std::string path = group + "/" + segment.name;
-    if (!std::binary_search(names.begin(), names.end(), segment.name)) {
-      fail_parameter(file.path, path,
-                     concat("of shape ", segment.shape.text(), " is in this network, but not in the file"));
-    }
-    const hdf5::DatasetInfo info = hdf5::describe(file, path);
-    if (info.dims != dims_of(segment.shape)) {
-      fail_parameter(file.path, path,
-                     concat("has shape ", hdf5::text_of(info.dims), " in the file and ", segment.shape.text(),
-                            " in this network"));
-    }
-    if (info.type != H5T_FLOAT) fail_parameter(file.path, path, "is not of a floating-point type");
-    hdf5::read(file, path, H5T_NATIVE_FLOAT, buffer.data() + segment.offset);
+}
+
+bool is_parameter(const Segment& segment) {
+  return segment.is_parameter();
+}
+
+bool is_buffer(const Segment& segment) {
+  return !segment.is_parameter();
+}
+
+void read_segment(const hdf5::File& file, const std::string& path, const Segment& segment, std::span<float> buffer) {
+  if (!hdf5::exists(file, path)) {
+    fail_parameter(file.path, path,
+                   concat("of shape ", segment.shape.text(), " is in this network, but not in the file"));
+  }
+  const hdf5::DatasetInfo info = hdf5::describe(file, path);
+  if (info.dims != dims_of(segment.shape)) {
+    fail_parameter(
+        file.path, path,
+        concat("has shape ", hdf5::text_of(info.dims), " in the file and ", segment.shape.text(), " in this network"));
+  }
+  if (info.type != H5T_FLOAT) fail_parameter(file.path, path, "is not of a floating-point type");
+  hdf5::read(file, path, H5T_NATIVE_FLOAT, buffer.data() + segment.offset);
+}
+
+enum class Buffers { required, optional };
+
+void read_weights(const hdf5::File& file, const ParameterArena& arena, Buffers buffers) {
+  refuse_strangers(file, "params", arena.table(), is_parameter);
+  refuse_strangers(file, "buffers", arena.table(), is_buffer);
+  for (const Segment& segment : arena.table().segments()) {
+    const std::string path = weights_path(segment);
+    if (buffers == Buffers::optional && is_buffer(segment) && !hdf5::exists(file, path)) continue;
+    read_segment(file, path, segment, arena.weights());
+  }
+}
+
+void read_slot(const hdf5::File& file, const std::string& group, const ParameterArena& arena, int slot) {
+  refuse_strangers(file, group, arena.table(), is_parameter);
+  for (const Segment& segment : arena.table().segments()) {
+    if (segment.is_parameter()) read_segment(file, group + "/" + segment.name, segment, arena.slot(slot));
   }
 }
 
@@ -169,9 +217,9 @@ void read_checkpoint_parameters(const std::string& path, const ParameterArena& a
   const hdf5::Session session;
   const hdf5::File file = hdf5::open_file(path);
   if (!slot_names.empty()) check_slots(file, slot_names);
-  read_buffer(file, "params", arena.table(), arena.weights());
+  read_weights(file, arena, Buffers::required);
   for (size_t i = 0; i < slot_names.size(); ++i) {
-    read_buffer(file, slot_group(slot_names[i]), arena.table(), arena.slot(static_cast<int>(i)));
+    read_slot(file, slot_group(slot_names[i]), arena, static_cast<int>(i));
   }
 }
 
@@ -183,7 +231,7 @@ void read_initial_weights(const std::string& path, const ParameterArena& arena) 
     fail(ExitCode::data, path,
          ": has no /params; give a checkpoint, or an HDF5 file with /params/LAYER/weight and bias");
   }
-  read_buffer(file, "params", arena.table(), arena.weights());
+  read_weights(file, arena, Buffers::optional);
 }
 
 }  // namespace convoy

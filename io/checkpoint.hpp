@@ -1,6 +1,7 @@
 // Checkpoints: HDF5 files RUN/checkpoints/step-00000400.h5 (design 3).
 //
-//   /params/LAYER/weight|bias, /buffers/LAYER/..., /optimizer/SLOT/LAYER/weight|bias   fp32, in the arena's layouts
+//   /params/LAYER/weight|bias, /optimizer/SLOT/LAYER/weight|bias   fp32, in the arena's layouts
+//   /buffers/LAYER/...   running averages, where there are any; they have no optimizer state
 //   /state  attributes: step, samples, seed, and whatever text the run adds
 //   /network, /recipe  the texts as string datasets
 //   The first 512 bytes are an HDF5 user block: "convoy checkpoint 1\n", then "bytes N\n" and "crc32c XXXXXXXX\n" of
@@ -39,7 +40,8 @@ CheckpointState read_checkpoint_state(const std::string& path);
 void read_checkpoint_parameters(const std::string& path, const ParameterArena& arena,
                                 const std::vector<std::string>& slot_names);
 
-/// Fills weights from any HDF5 file that has /params (a checkpoint, or one made by another tool: fp32 or fp64).
+/// Fills weights from any HDF5 file that has /params (a checkpoint, or one made by another tool: fp32 or fp64). Running
+/// averages that its /buffers lack keep the values they have.
 void read_initial_weights(const std::string& path, const ParameterArena& arena);
 
 /// Checkpoints of a run, newest first (by step); temporary files are not among them.

@@ -11,3 +11,21 @@
 #else
 #define CONVOY_ISA_CLONES
 #endif
+
+namespace convoy {
+
+/// Whether this processor multiplies bf16 numbers (AVX512-BF16, which every processor with AMX has too).
+bool cpu_has_bf16();
+
+}  // namespace convoy
+
+namespace convoy {
+
+/// What x86-64-v4 and x86-64-v3 name: AVX-512 F, BW, CD, DQ, VL; AVX2 and FMA.
+bool cpu_has_avx512();
+bool cpu_has_avx2();
+
+/// Whether this processor multiplies bf16 itself: AVX512-BF16 or AMX.
+bool cpu_has_bf16();
+
+}  // namespace convoy

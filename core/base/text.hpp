@@ -20,4 +20,7 @@ std::string human_bytes(uint64_t bytes);
 /// {"a","b"}, ", " -> "a, b".
 std::string join(const std::vector<std::string>& words, std::string_view separator);
 
+/// "a, b" -> {"a","b"}; at least one part, spaces around each are left out.
+std::vector<std::string> split_commas(std::string_view text);
+
 }  // namespace convoy

@@ -20,6 +20,18 @@ double elements(const Shape& shape) {
   return n;
 }
 
+// Sums and products over layers stop at what no real network reaches, rather than overflow.
+constexpr int64_t most = int64_t{1} << 62;
+
+int64_t plus(int64_t a, int64_t b) {
+  return a > most - b ? most : a + b;
+}
+
+int64_t times(int64_t a, int64_t b) {
+  int64_t product = 0;
+  return __builtin_mul_overflow(a, b, &product) ? most : std::min(product, most);
+}
+
 class Builder {
  public:
   explicit Builder(NetworkText text) { graph_.text = std::move(text); }
@@ -49,7 +61,7 @@ class Builder {
     check_size(line, node.output, "output");
     for (const ParameterSpec& parameter : node.layer->parameters()) {
       check_size(line, parameter.shape, parameter.name.c_str());
-      node.parameters += parameter.shape.count();
+      if (parameter.average_rate == 0) node.parameters += parameter.shape.count();
     }
     set_receptive_field(node);
     index_of_[node.name] = index;
@@ -78,11 +90,12 @@ class Builder {
     const Window window = node.layer->window();
     for (const int i : node.inputs) {
       const Node& in = graph_.nodes[i];
-      node.receptive_stride = {in.receptive_stride.h * window.stride.h, in.receptive_stride.w * window.stride.w};
-      node.receptive_field.h =
-          std::max(node.receptive_field.h, in.receptive_field.h + (window.extent.h - 1) * in.receptive_stride.h);
-      node.receptive_field.w =
-          std::max(node.receptive_field.w, in.receptive_field.w + (window.extent.w - 1) * in.receptive_stride.w);
+      node.receptive_stride = {times(in.receptive_stride.h, window.stride.h),
+                               times(in.receptive_stride.w, window.stride.w)};
+      node.receptive_field.h = std::max(node.receptive_field.h,
+                                        plus(in.receptive_field.h, times(window.extent.h - 1, in.receptive_stride.h)));
+      node.receptive_field.w = std::max(node.receptive_field.w,
+                                        plus(in.receptive_field.w, times(window.extent.w - 1, in.receptive_stride.w)));
     }
     const bool flat = node.output.rank() != 3;
     if (image_net && flat) node.receptive_field = {image[0], image[1]};
@@ -120,6 +133,10 @@ int Graph::prediction() const {
   return loss() == last ? nodes.back().inputs.front() : last;
 }
 
+bool Graph::mixes_images() const {
+  return std::ranges::any_of(nodes, [](const Node& node) { return node.layer->mixes_images(); });
+}
+
 int64_t Graph::parameters() const {
   int64_t sum = 0;
   for (const Node& node : nodes) sum += node.parameters;
@@ -128,7 +145,7 @@ int64_t Graph::parameters() const {
 
 int64_t Graph::multiply_adds() const {
   int64_t sum = 0;
-  for (const Node& node : nodes) sum += node.layer->multiply_adds();
+  for (const Node& node : nodes) sum = plus(sum, node.layer->multiply_adds());
   return sum;
 }
 
@@ -139,7 +156,9 @@ SegmentTable Graph::segments() const {
       table.add({.name = node->name + "/" + parameter.name,
                  .shape = parameter.shape,
                  .decay_multiplier = parameter.decay_multiplier,
-                 .init = parameter.init});
+                 .rate_multiplier = parameter.rate_multiplier,
+                 .init = parameter.init,
+                 .average_rate = parameter.average_rate});
     }
   }
   return table;

@@ -15,8 +15,8 @@ struct Node {
   std::string name;         // its label: "conv1"
   std::vector<int> inputs;  // indices of earlier nodes
   std::unique_ptr<Layer> layer;
-  Shape output;  // per image
-  int64_t parameters = 0;
+  Shape output;              // per image
+  int64_t parameters = 0;    // running averages not counted
   Extent2 receptive_field;   // in input pixels; the whole input once an fc was passed
   Extent2 receptive_stride;  // input pixels between neighbouring outputs
 };
@@ -31,6 +31,8 @@ struct Graph {
   int prediction() const;
   /// The loss node, or -1.
   int loss() const;
+  /// Whether the images of a lane act on each other (batch norm in training).
+  bool mixes_images() const;
   int64_t parameters() const;
   int64_t multiply_adds() const;
   /// Segments in backward-completion order: the last layer's first; within a layer weight, then bias.

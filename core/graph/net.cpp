@@ -1,6 +1,7 @@
 #include "core/graph/net.hpp"
 
 #include "core/base/error.hpp"
+#include "core/base/timer.hpp"
 
 namespace convoy {
 
@@ -36,13 +37,19 @@ Net::Net(Graph graph, Device& device, NetOptions options)
   }
   runs_.resize(static_cast<size_t>(options_.op.teams));
   for (auto& runs : runs_) {
-    for (const Node& node : graph_.nodes) runs.push_back(make_run(node));
+    for (size_t i = 0; i < graph_.nodes.size(); ++i) runs.push_back(make_run(i));
   }
+  seconds_.resize(runs_.size());
 }
 
-LayerRun Net::make_run(const Node& node) const {
+void Net::start_timing() {
+  for (auto& team : seconds_) team.assign(graph_.nodes.size(), {});
+}
+
+LayerRun Net::make_run(size_t index) const {
+  const Node& node = graph_.nodes[index];
   const auto batched = [&](const Node& of) { return of.output.batched(options_.op.batch); };
-  LayerRun run;
+  LayerRun run{.seed = options_.seed, .layer = index};
   run.y.shape = run.dy.shape = batched(node);
   for (const int input : node.inputs) {
     run.x.push_back({.shape = batched(graph_.nodes[input])});
@@ -80,6 +87,8 @@ void Net::refresh_weights() {
 
 void Net::forward(const NetLane& lane, const NetBatch& batch, Mode mode) {
   std::vector<LayerRun>& runs = runs_[lane.team];
+  std::vector<NodeSeconds>& seconds = seconds_[lane.team];
+  Timer timer;
   for (size_t i = 0; i < graph_.nodes.size(); ++i) {
     const Node& node = graph_.nodes[i];
     const NodePlan& plan = schedule_.nodes[i];
@@ -89,6 +98,7 @@ void Net::forward(const NetLane& lane, const NetBatch& batch, Mode mode) {
     run.training = mode == Mode::training;
     run.saved = at(lane, plan.saved);
     run.labels = batch.labels;
+    run.position = batch.position;
     run.y.data = at(lane, plan.value);
     for (size_t k = 0; k < node.inputs.size(); ++k) run.x[k].data = at(lane, schedule_.nodes[node.inputs[k]].value);
     if (i == 0) {
@@ -96,16 +106,19 @@ void Net::forward(const NetLane& lane, const NetBatch& batch, Mode mode) {
     } else if (!plan.fused) {
       node.layer->forward(run);
     }
+    if (!seconds.empty()) seconds[i].forward += timer.lap();
   }
 }
 
 void Net::backward(const NetLane& lane, const NetBatch& batch, float loss_scale,
                    const std::function<void(size_t)>& ready) {
   std::vector<LayerRun>& runs = runs_[lane.team];
+  std::vector<NodeSeconds>& seconds = seconds_[lane.team];
+  Timer timer;
   for (size_t i = graph_.nodes.size(); i-- > 1;) {
     const Node& node = graph_.nodes[i];
     const NodePlan& plan = schedule_.nodes[i];
-    if (plan.gradient < 0 && !node.layer->is_loss()) continue;
+    if (plan.masked || (plan.gradient < 0 && !node.layer->is_loss())) continue;
     LayerRun& run = runs[i];
     run.op.scratch = at(lane, plan.scratch_backward);
     run.labels = batch.labels;
@@ -118,7 +131,11 @@ void Net::backward(const NetLane& lane, const NetBatch& batch, float loss_scale,
     const NodeParameters& parameters = parameters_[i];
     for (size_t k = 0; k < parameters.offsets.size(); ++k) run.gradients[k] = lane.gradients + parameters.offsets[k];
     node.layer->backward(run);
-    if (!parameters.offsets.empty()) ready(parameters.end);
+    if (!seconds.empty()) seconds[i].backward += timer.lap();
+    if (!parameters.offsets.empty()) {
+      ready(parameters.end);
+      if (!seconds.empty()) timer.lap();
+    }
   }
 }
 

@@ -21,6 +21,7 @@ struct NetOptions {
   OpOptions op;          // batch is the lane's
   bool training = true;  // false: forward only, activations share memory freely
   PixelsSpec pixels;     // dtype, mean and scale of the images handed in; `input` is filled from the graph
+  uint64_t seed = 1;     // of dropout
 };
 
 /// What one run of a lane works on. Views must stay valid during the call.
@@ -33,6 +34,12 @@ struct NetLane {
 struct NetBatch {
   const void* pixels = nullptr;     // (N,H,W,C) of NetOptions::pixels.dtype
   const int32_t* labels = nullptr;  // (N)
+  int64_t position = 0;             // of the first image in the run's sequence of samples
+};
+
+/// Seconds that one node took in a lane's passes, added up since they were last cleared.
+struct NodeSeconds {
+  double forward = 0, backward = 0;
 };
 
 /// Whether a forward pass is part of a training step: dropout, batch norm and what is kept for backward depend on it.
@@ -63,6 +70,11 @@ class Net {
   /// final, end rising to segments().size().
   void backward(const NetLane& lane, const NetBatch& batch, float loss_scale, const std::function<void(size_t)>& ready);
 
+  /// Starts to take the time of each node, which costs a little; cleared when called again.
+  void start_timing();
+  /// Per node, of one team; empty unless timing was started.
+  const std::vector<NodeSeconds>& seconds(int team) const { return seconds_[team]; }
+
   /// (N) per-image losses of the last forward of this lane.
   const float* losses(const NetLane& lane) const;
   /// (N, classes), likewise.
@@ -75,7 +87,7 @@ class Net {
     size_t end = 0;
     size_t packed_offset = 0;
   };
-  LayerRun make_run(const Node& node) const;
+  LayerRun make_run(size_t index) const;
   void* at(const NetLane& lane, int buffer) const;
 
   Graph graph_;
@@ -84,7 +96,8 @@ class Net {
   std::unique_ptr<Pixels> pixels_;
   NetSchedule schedule_;
   std::vector<NodeParameters> parameters_;
-  std::vector<std::vector<LayerRun>> runs_;  // [team][node], made once so that a step allocates nothing
+  std::vector<std::vector<LayerRun>> runs_;        // [team][node], made once so that a step allocates nothing
+  std::vector<std::vector<NodeSeconds>> seconds_;  // [team][node]
   Placement plan_;
   std::span<const float> weights_;
   DeviceBuffer packed_;

@@ -40,13 +40,12 @@ class Planner {
 
   NetSchedule run(Device& device) {
     schedule_.nodes.resize(graph_.nodes.size());
-    for (int i = 0; i < count_; ++i) schedule_.nodes[i].fused = fuse(i);
     for (int i = 0; i < count_; ++i) {
-      Node& node = graph_.nodes[i];
-      const bool input_gradient =
-          training_ && std::ranges::any_of(node.inputs, [&](int input) { return wanted_[input]; });
-      node.layer->prepare(device, options_, input_gradient);
+      schedule_.nodes[i].fused = fuse(i);
+      schedule_.nodes[i].masked = training_ && mask(i);
     }
+    decide_writes();
+    for (int i = 0; i < count_; ++i) graph_.nodes[i].layer->prepare(device, options_, input_gradient(i));
     for (int i = 0; i < count_; ++i) place_value(i);
     if (training_) {
       for (int i = count_ - 1; i >= 0; --i) place_gradient(i);
@@ -56,6 +55,28 @@ class Planner {
   }
 
  private:
+  /// Backward visits nodes last to first: whoever comes first to an input overwrites its gradient, the others add.
+  void decide_writes() {
+    std::vector<bool> written(graph_.nodes.size());
+    for (int i = count_ - 1; i >= 0; --i) {
+      for (const int input : graph_.nodes[i].inputs) {
+        schedule_.nodes[i].dx_write.push_back(written[input] ? Write::accumulate : Write::overwrite);
+        if (wanted_[i]) written[input] = true;
+      }
+    }
+  }
+
+  InputGradient input_gradient(int i) const {
+    const Node& node = graph_.nodes[i];
+    InputGradient use = InputGradient::none;
+    for (size_t k = 0; training_ && k < node.inputs.size(); ++k) {
+      if (!wanted_[node.inputs[k]]) continue;
+      const bool adds = schedule_.nodes[i].dx_write[k] == Write::accumulate;
+      use = std::max(use, adds ? InputGradient::accumulated : InputGradient::overwritten);
+    }
+    return use;
+  }
+
   int backward_tick(int i) const { return 2 * count_ - 1 - i; }
 
   bool only_consumer(int producer) const { return consumers_[producer].size() == 1; }
@@ -67,11 +88,24 @@ class Planner {
     return graph_.nodes[node.inputs[0]].layer->fuse_relu();
   }
 
+  /// A relu's gradient moves into the layer after it when that one alone reads it; the relu's own input then has the
+  /// same gradient, in the same place.
+  bool mask(int i) {
+    const Node& node = graph_.nodes[i];
+    if (node.kind != "relu" || !only_consumer(i) || !only_consumer(node.inputs[0])) return false;
+    return graph_.nodes[consumers_[i][0]].layer->mask_relu();
+  }
+
+  /// What backward of node i reads.
+  BackwardReads backward_reads(int i) const {
+    return schedule_.nodes[i].masked ? BackwardReads{} : graph_.nodes[i].layer->backward_reads();
+  }
+
   /// An in-place layer may write over its input when it alone reads it, also in backward.
   bool shares_input(int i) const {
     const Node& node = graph_.nodes[i];
     if (!node.layer->in_place() || !only_consumer(node.inputs[0])) return false;
-    return !graph_.nodes[node.inputs[0]].layer->backward_reads().output && !node.layer->backward_reads().input;
+    return !backward_reads(node.inputs[0]).output && !backward_reads(i).input;
   }
 
   void place_value(int i) {
@@ -83,7 +117,7 @@ class Planner {
     } else {
       plan.value = add_buffer(node.name, value_bytes(node, options_.batch), i, i);
     }
-    const BackwardReads reads = node.layer->backward_reads();
+    const BackwardReads reads = backward_reads(i);
     if (training_ && reads.output) live(plan.value, backward_tick(i));
     for (const int input : node.inputs) {
       live(schedule_.nodes[input].value, training_ && reads.input ? backward_tick(i) : i);
@@ -95,7 +129,6 @@ class Planner {
   void place_gradient(int i) {
     const Node& node = graph_.nodes[i];
     auto& plan = schedule_.nodes[i];
-    plan.dx_write.assign(node.inputs.size(), Write::overwrite);
     if (!wanted_[i]) return;
     if (plan.gradient >= 0) live(plan.gradient, backward_tick(i));
     for (size_t k = 0; k < node.inputs.size(); ++k) {
@@ -103,9 +136,8 @@ class Planner {
       if (!wanted_[input]) continue;
       auto& from = schedule_.nodes[input];
       if (from.gradient >= 0) {
-        plan.dx_write[k] = Write::accumulate;
         live(from.gradient, backward_tick(i));
-      } else if (plan.gradient >= 0 && node.layer->in_place() && only_consumer(input)) {
+      } else if (k == 0 && plan.gradient >= 0 && node.layer->in_place() && only_consumer(input)) {
         from.gradient = plan.gradient;
       } else {
         from.gradient =

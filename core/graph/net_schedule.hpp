@@ -1,7 +1,7 @@
 // What Net fixes before anything runs: which buffer every output, gradient and scratch lives in, and when.
 //
 // Node i runs forward at tick i and backward at tick 2n - 1 - i. Layers that work in place, and a relu fused into the
-// layer before it, share one buffer with their input.
+// layer before it, share one buffer with their (first) input.
 #pragma once
 
 #include <vector>
@@ -17,6 +17,7 @@ struct NodePlan {
   int gradient = -1;  // its gradient
   int saved = -1, scratch_forward = -1, scratch_backward = -1;
   bool fused = false;           // a relu that the layer before it applies
+  bool masked = false;          // a relu whose gradient the layer after it applies
   std::vector<Write> dx_write;  // one per input
 };
 

@@ -205,6 +205,20 @@ NetworkText read_network(const std::string& path) {
   return parse_network(text, path);
 }
 
+NetworkText with_loss(const NetworkText& network, const std::string& words) {
+  int loss_line = 0;
+  for (const LayerLine& layer : network.lines) {
+    if (layer.kind == "loss") loss_line = layer.line;
+  }
+  std::istringstream lines(network.text);
+  std::string line, text;
+  for (int number = 1; std::getline(lines, line); ++number) {
+    text += (number == loss_line ? "loss " + words : line) + "\n";
+  }
+  if (loss_line == 0) text += "loss " + words + "\n";
+  return parse_network(text, network.source);
+}
+
 void fail_at(const NetworkText& text, int line, int column, const std::string& message) {
   fail(ExitCode::usage, text.source, ":", line, ":", column, ": ", message);
 }

@@ -49,6 +49,9 @@ NetworkText parse_network(std::string_view text, std::string source);
 /// Reads a file and parses it. Throws Error(usage) when it cannot be read.
 NetworkText read_network(const std::string& path);
 
+/// The same network with another loss: its `loss` line becomes `loss WORDS`, which is appended where there is none.
+NetworkText with_loss(const NetworkText& network, const std::string& words);
+
 /// Throws Error(usage) "SOURCE:LINE:COLUMN: message".
 [[noreturn]] void fail_at(const NetworkText& text, int line, int column, const std::string& message);
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <cstdio>
 
 #include "core/base/error.hpp"
@@ -75,6 +76,14 @@ const Shape& Attributes::image_input() const {
   return shape;
 }
 
+const std::vector<Shape>& Attributes::several_inputs(size_t least) const {
+  if (inputs_.size() < least) {
+    fail("", concat(line_->kind, " puts ", least, " layers or more together, but is given ", inputs_.size(),
+                    "; name them in from=a,b"));
+  }
+  return inputs_;
+}
+
 int64_t Attributes::integer(std::string_view key, int64_t fallback, int64_t least) const {
   const Attribute* attribute = find(key);
   if (!attribute) {
@@ -91,11 +100,45 @@ int64_t Attributes::integer(std::string_view key, int64_t fallback, int64_t leas
 float Attributes::number(std::string_view key, float fallback) const {
   const Attribute* attribute = find(key);
   if (!attribute) return fallback;
-  float value = 0;
-  const char* end = attribute->value.data() + attribute->value.size();
-  const auto parsed = std::from_chars(attribute->value.data(), end, value);
-  if (parsed.ec != std::errc() || parsed.ptr != end) fail(key, concat(key, "=", attribute->value, " is not a number"));
-  return value;
+  const std::vector<float> values = numbers(key);
+  if (values.size() != 1) fail(key, concat(key, "=", attribute->value, " is not one number"));
+  return values.front();
+}
+
+float Attributes::number_in(std::string_view key, float fallback, float least, float most) const {
+  const float value = number(key, fallback);
+  if (value >= least && value <= most) return value;
+  fail(key, concat(key, "=", find(key)->value, " is not between ", least, " and ", most));
+}
+
+std::vector<float> Attributes::numbers(std::string_view key) const {
+  std::vector<float> values;
+  const Attribute* attribute = find(key);
+  if (!attribute) return values;
+  std::string_view rest = attribute->value;
+  for (bool more = true; more;) {
+    const size_t comma = rest.find(',');
+    const std::string_view word = rest.substr(0, comma);
+    float value = 0;
+    const auto parsed = std::from_chars(word.data(), word.data() + word.size(), value);
+    if (parsed.ec != std::errc() || parsed.ptr != word.data() + word.size() || !std::isfinite(value)) {
+      fail(key, concat(key, "=", attribute->value, ": '", word, "' is not a number"));
+    }
+    values.push_back(value);
+    more = comma != std::string_view::npos;
+    if (more) rest.remove_prefix(comma + 1);
+  }
+  return values;
+}
+
+Attributes::Multipliers Attributes::multipliers(std::string_view key, Multipliers fallback) const {
+  const std::vector<float> values = numbers(key);
+  if (values.empty()) return fallback;
+  const bool negative = std::ranges::any_of(values, [](float value) { return value < 0; });
+  if (values.size() > 2 || negative) {
+    fail(key, concat(key, "=", find(key)->value, " is not one multiplier, or two as WEIGHT,BIAS, from 0 up"));
+  }
+  return {values.front(), values.size() == 2 ? values.back() : fallback.bias};
 }
 
 bool Attributes::on_off(std::string_view key, bool fallback) const {
@@ -119,8 +162,17 @@ Extent2 Attributes::extent(std::string_view key, Extent2 fallback, int64_t least
 }
 
 Padding Attributes::padding(std::string_view key) const {
-  const Extent2 p = extent(key, {0, 0}, 0);
-  return {.top = p.h, .left = p.w, .bottom = p.h, .right = p.w};
+  const Attribute* attribute = find(key);
+  if (!attribute || attribute->value.find(',') == std::string::npos) {
+    const Extent2 p = extent(key, {0, 0}, 0);
+    return {.top = p.h, .left = p.w, .bottom = p.h, .right = p.w};
+  }
+  std::vector<int64_t> sides;
+  for (const std::string& word : split_commas(attribute->value)) sides.push_back(parse_integer(word));
+  if (sides.size() != 4 || std::ranges::any_of(sides, [](int64_t side) { return side < 0; })) {
+    fail(key, concat(key, "=", attribute->value, " is not a padding; write 1, 1x2 or TOP,LEFT,BOTTOM,RIGHT"));
+  }
+  return {.top = sides[0], .left = sides[1], .bottom = sides[2], .right = sides[3]};
 }
 
 Fit Attributes::fit() const {

@@ -34,14 +34,21 @@ class Attributes {
   const Shape& input() const;
   /// The only input as (H, W, C); fails when it is flat.
   const Shape& image_input() const;
+  /// At least `least` inputs; fails otherwise.
+  const std::vector<Shape>& several_inputs(size_t least = 2) const;
 
   bool has(std::string_view key) const { return find(key) != nullptr; }
   /// A positive integer; fails when absent and no fallback is given (fallback < 0).
   int64_t integer(std::string_view key, int64_t fallback = -1, int64_t least = 1) const;
   float number(std::string_view key, float fallback) const;
+  /// A number in [least, most].
+  float number_in(std::string_view key, float fallback, float least, float most) const;
+  /// Numbers separated by commas; none when absent.
+  std::vector<float> numbers(std::string_view key) const;
   bool on_off(std::string_view key, bool fallback) const;
   /// "3" or "3x1". Fails when absent and no fallback is given (fallback.h < 0).
   Extent2 extent(std::string_view key, Extent2 fallback = {-1, -1}, int64_t least = 1) const;
+  /// As an extent, or four sides: "TOP,LEFT,BOTTOM,RIGHT".
   Padding padding(std::string_view key) const;
   Fit fit() const;
   /// The bare word of the line (`softmax` in `loss softmax`), one of `choices`.
@@ -52,6 +59,11 @@ class Attributes {
   std::string choice(std::string_view key, const std::vector<std::string>& choices) const;
   /// `init=he|xavier|gaussian|constant`, `std=` (gaussian, default 0.01), `value=` (constant).
   Initialiser initialiser(int64_t fan_in, int64_t fan_out) const;
+  /// `key=W` or `key=W,B`: multipliers of the weight's and the bias's decay or rate.
+  struct Multipliers {
+    float weight = 1, bias = 1;
+  };
+  Multipliers multipliers(std::string_view key, Multipliers fallback) const;
 
   /// The output extent of a window over the image input, or the lecture's error with the formula in numbers:
   /// "7x7 input, F=3, S=3, P=0: (7 - 3 + 2*0)/3 + 1 = 2.33 is not whole; ...".

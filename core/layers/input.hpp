@@ -13,7 +13,7 @@ class InputLayer : public Layer {
     if (!a.inputs().empty()) a.fail("from", "input reads no other layer; remove from=");
   }
   Shape output() const override { return shape_; }
-  void prepare(Device&, const OpOptions&, bool) override {}
+  void prepare(Device&, const OpOptions&, InputGradient) override {}
   void forward(const LayerRun&) override {}
   void backward(const LayerRun&) override {}
 

@@ -16,12 +16,15 @@
 
 namespace convoy {
 
-/// A parameter a layer wants; the name is relative to the layer: "weight", "bias".
+/// A parameter a layer wants, or a running average it keeps (Segment::average_rate); the name is relative to the layer:
+/// "weight", "bias", "running_mean".
 struct ParameterSpec {
   std::string name;
   Shape shape;
   Initialiser init;
   float decay_multiplier = 1;
+  float rate_multiplier = 1;
+  float average_rate = 0;
 };
 
 /// What the backward pass of a layer reads; anything not claimed may be overwritten as soon as forward is done with it.
@@ -29,6 +32,9 @@ struct BackwardReads {
   bool input = false;
   bool output = false;
 };
+
+/// What a layer does with the gradients of its inputs: the most demanding of them counts.
+enum class InputGradient : uint8_t { none, overwritten, accumulated };
 
 /// The spatial reach of one output element, for the receptive field.
 struct Window {
@@ -48,7 +54,10 @@ struct LayerRun {
   std::vector<const float*> parameters;  // one per ParameterSpec
   std::vector<float*> gradients;         // likewise; overwritten by backward
   const int32_t* labels = nullptr;       // (N), for losses
-  float loss_scale = 1;                  // 1 / global batch, for losses (backward)
+  float loss_scale = 1;                  // 1 / global batch (backward)
+  uint64_t seed = 0;                     // of the run, for random numbers
+  uint64_t layer = 0;                    // number of this layer in its network, likewise
+  int64_t position = 0;                  // of the first image in the run's sequence of samples, likewise
 };
 
 class Layer {
@@ -63,15 +72,20 @@ class Layer {
   virtual Window window() const { return {}; }
   virtual BackwardReads backward_reads() const { return {}; }
   virtual bool is_loss() const { return false; }
+  /// True if an image's output depends on the other images of its lane.
+  virtual bool mixes_images() const { return false; }
 
   /// True if the layer took over the relu that follows it. Its output is then the relu's, and dy is handed to it with
   /// the relu's gradient already applied.
   virtual bool fuse_relu() { return false; }
-  /// True if y may be x and dx may be dy: the planner then gives both one place.
+  /// True if the layer's backward applies the gradient of the relu that made its input; the relu's own is then left
+  /// out.
+  virtual bool mask_relu() { return false; }
+  /// True if y may be x[0] and dx[0] may be dy: the planner then gives both one place.
   virtual bool in_place() const { return false; }
 
-  /// Makes the ops. `input_gradient`: whether anything before this layer needs dx.
-  virtual void prepare(Device& device, const OpOptions& options, bool input_gradient) = 0;
+  /// Makes the ops.
+  virtual void prepare(Device& device, const OpOptions& options, InputGradient input_gradient) = 0;
 
   // Known after prepare().
   virtual size_t saved_bytes() const { return 0; }

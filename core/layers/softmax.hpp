@@ -10,12 +10,13 @@ namespace convoy {
 class SoftmaxLayer : public Layer {
  public:
   explicit SoftmaxLayer(const Attributes& a) : shape_(a.input()) {
-    if (shape_.rank() != 1)
-      a.fail("", concat("softmax reads a flat input, not ", shape_.text(), "; put an fc before it"));
+    if (shape_.count() != shape_[shape_.rank() - 1]) {
+      a.fail("", concat("softmax reads a flat input, not ", shape_.text(), "; put an fc or globalavgpool before it"));
+    }
   }
   Shape output() const override { return shape_; }
   BackwardReads backward_reads() const override { return {.output = true}; }
-  void prepare(Device& device, const OpOptions& options, bool) override {
+  void prepare(Device& device, const OpOptions& options, InputGradient) override {
     op_ = make_softmax(device, {.classes = shape_.count()}, options);
   }
   void forward(const LayerRun& run) override { op_->forward(run.op, run.x[0].f32(), run.y.f32()); }

@@ -23,7 +23,7 @@ struct Initialiser {
   int64_t fan_in = 1, fan_out = 1;
 };
 
-/// One parameter tensor inside the flat buffers.
+/// One tensor inside the flat buffers.
 struct Segment {
   std::string name;  // "conv1/weight"
   Shape shape;
@@ -32,6 +32,11 @@ struct Segment {
   float decay_multiplier = 1;
   float rate_multiplier = 1;
   Initialiser init;
+  /// 0 for a parameter. Else this is a running average (batch norm's statistics): the "gradient" holds the newest value,
+  /// summed over lanes and workers like any other, and an update is w += average_rate (g - w), whatever the optimizer.
+  float average_rate = 0;
+
+  bool is_parameter() const { return average_rate == 0; }
 };
 
 /// Segments in the order in which backward completes them, so that "gradients in [0, end) are final" is one number.
@@ -48,7 +53,7 @@ class SegmentTable {
   /// Elements in a flat buffer, padding included.
   size_t size() const { return size_; }
 
-  /// Elements that are parameters.
+  /// Elements of all segments, padding left out.
   size_t parameter_count() const { return parameter_count_; }
 
   /// nullptr when there is no such segment.

@@ -17,6 +17,7 @@ struct ConvSpec {
   bool bias = true;
   Activation activation = Activation::none;  // applied to the output of forward
   bool input_gradient = true;                // false for the first layer: backward_data is never called
+  bool accumulates = true;                   // false: backward_data is never called with Write::accumulate
 
   /// (P, Q, K), the output per image: P = floor((H + top + bottom - dilation (R - 1) - 1) / stride) + 1.
   Shape output() const;

@@ -12,11 +12,15 @@
 
 namespace convoy {
 
+class Tuning;
+
 /// How an op is going to be run.
 struct OpOptions {
-  int64_t batch = 1;  // images in one call (one lane)
-  int teams = 1;      // calls that may be under way at once
-  int threads = 1;    // threads of one team
+  int64_t batch = 1;           // images in one call (one lane)
+  int teams = 1;               // calls that may be under way at once
+  int threads = 1;             // threads of one team
+  DType compute = DType::f32;  // bf16: conv and fc may multiply in bf16; they add up, and keep tensors, in fp32
+  Tuning* tuning = nullptr;    // measures which algorithm is fastest; without one, fixed rules decide
 };
 
 /// Handed to each call.
@@ -25,7 +29,8 @@ struct OpContext {
   void* scratch = nullptr;  // at least scratch_bytes() of the op, aligned to 256 bytes, private to this call
 };
 
-enum class Activation : uint8_t { none, relu };
+/// Elementwise functions, all of which can tell their slope from their result.
+enum class Activation : uint8_t { none, relu, leaky_relu, sigmoid, tanh };
 
 /// Calls the factory that belongs to the device's backend.
 template <typename Made, typename Spec>

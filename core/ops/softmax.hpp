@@ -1,4 +1,4 @@
-// Softmax, and softmax with cross-entropy as one loss.
+// Softmax and its logarithm.
 #pragma once
 
 #include <memory>
@@ -17,16 +17,11 @@ class Softmax {
 
   /// y (N,classes): y_k = exp(x_k - max x) / sum exp(x_j - max x). y may be x.
   virtual void forward(const OpContext& context, const float* x, float* y) = 0;
+  /// y_k = x_k - log sum exp(x_j). y may be x.
+  virtual void forward_log(const OpContext& context, const float* x, float* y) = 0;
 
-  /// dx_k = y_k (dy_k - sum_j dy_j y_j).
+  /// dx_k = y_k (dy_k - sum_j dy_j y_j), with y from forward. dx may be dy, unless it accumulates.
   virtual void backward(const OpContext& context, const float* y, const float* dy, float* dx, Write write) = 0;
-
-  /// losses (N): log sum exp(x) - x_label. Labels in [0, classes).
-  virtual void cross_entropy(const OpContext& context, const float* x, const int32_t* labels, float* losses) = 0;
-
-  /// dx (N,classes) = scale (softmax(x) - onehot(label)).
-  virtual void cross_entropy_backward(const OpContext& context, const float* x, const int32_t* labels, float scale,
-                                      float* dx) = 0;
 };
 
 std::unique_ptr<Softmax> make_softmax(Device& device, const SoftmaxSpec& spec, const OpOptions& options);

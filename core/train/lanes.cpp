@@ -67,7 +67,8 @@ void Lanes::Impl::run_lane(int lane, int team, const Batch& batch, LaneTotals& t
   const size_t image_bytes = batch.images.bytes() / static_cast<size_t>(batch.images.shape[0]);
   const NetBatch share{
       .pixels = static_cast<const std::byte*>(batch.images.data) + static_cast<size_t>(first) * image_bytes,
-      .labels = batch.labels.data() + first};
+      .labels = batch.labels.data() + first,
+      .position = batch.position + first};
   const NetLane net_lane = lane_on(lane, team);
   Timer timer;
   net.forward(net_lane, share, Mode::training);

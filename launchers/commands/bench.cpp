@@ -1,153 +1,153 @@
-// convoy bench: what this machine does. `step`: training on made-up images in memory, without reading or exchange.
-#include <algorithm>
+// convoy bench: what this machine does, against its own limits. `step`: whole training steps on made-up images in
+// memory, without reading or exchange. `ops`: each layer of a network by itself.
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
 #include "core/base/error.hpp"
-#include "core/base/random.hpp"
-#include "core/base/text.hpp"
-#include "core/train/local_sink.hpp"
-#include "core/train/trainer.hpp"
 #include "launchers/commands/command.hpp"
 #include "launchers/commands/table.hpp"
-#include "launchers/run/lane_choice.hpp"
-#include "launchers/run/model.hpp"
+#include "launchers/run/op_timing.hpp"
 #include "launchers/run/progress_text.hpp"
 
 namespace convoy {
 namespace {
 
-struct BenchOptions {
-  std::string net;
-  int64_t batch = 64, steps = 50, warm_up = 5;
-  int threads = 0;
-  bool json = false;
-};
+using Json = nlohmann::ordered_json;
+constexpr auto right = Table::Align::right;
 
-/// The same random batch over and over.
-class MadeUpBatch : public BatchSource {
- public:
-  MadeUpBatch(const Shape& image, int64_t classes, int64_t count)
-      : pixels_(static_cast<size_t>(image.count() * count)), labels_(static_cast<size_t>(count)) {
-    const RandomStream random(1, RandomPurpose::test, 0);
-    for (size_t i = 0; i < pixels_.size(); ++i) pixels_[i] = static_cast<uint8_t>(random.block(i / 4).word[i % 4]);
-    for (size_t i = 0; i < labels_.size(); ++i) labels_[i] = static_cast<int32_t>(static_cast<int64_t>(i) % classes);
-    batch_ = {.images = {.data = pixels_.data(), .shape = image.batched(count), .dtype = DType::u8}, .labels = labels_};
-  }
-  const Batch& next() override { return batch_; }
-
- private:
-  std::vector<uint8_t> pixels_;
-  std::vector<int32_t> labels_;
-  Batch batch_;
-};
-
-class Recorder : public Observer {
- public:
-  explicit Recorder(int64_t skip) : skip_(skip) {}
-  void on_step(const StepReport& report) override {
-    if (report.step > skip_) reports_.push_back(report);
-  }
-  double median(double StepReport::*figure) const {
-    std::vector<double> values;
-    for (const StepReport& report : reports_) values.push_back(report.*figure);
-    const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-    std::nth_element(values.begin(), middle, values.end());
-    return *middle;
-  }
-
- private:
-  int64_t skip_;
-  std::vector<StepReport> reports_;
-};
-
-Recorder measure(const BenchOptions& options, int threads) {
-  const std::unique_ptr<Device> device = make_cpu_device();
-  const std::unique_ptr<Optimizer> optimizer = make_optimizer({.name = "momentum"});
-  Graph graph = build_graph(read_network(options.net));
-  const auto channels = static_cast<size_t>(graph.input()[2]);
-  const int64_t classes = graph.nodes[static_cast<size_t>(graph.prediction())].output.count();
-  const LaneChoice lanes = choose_lanes({.batch = options.batch, .threads = threads, .parameters = graph.parameters()});
-  MadeUpBatch source(graph.input(), classes, options.batch);
-  Model model(std::move(graph), *device,
-              {.mean = std::vector<float>(channels, 128.0f), .scale = std::vector<float>(channels, 1.0f / 255)},
-              lanes.worker, Model::Purpose::training, optimizer->slots());
-  model.allocate();
-  initialise_weights(model.arena(), 1);
-  model.weights_changed();
-
-  LocalSink sink(model.arena(), *optimizer);
-  // A rate this small keeps the loss finite for any network, and costs what any rate costs.
-  const Schedule schedule({.rate = 1e-6});
-  Recorder recorder(options.warm_up);
-  const std::atomic<bool> never = false;
-  train({.net = model.net(),
-         .lanes = model.lanes(),
-         .source = source,
-         .sink = sink,
-         .schedule = schedule,
-         .observers = {&recorder},
-         .stop = never},
-        {.last_step = options.warm_up + options.steps,
-         .global_batch = options.batch,
-         .samples_per_epoch = options.batch,
-         .total_lanes = lanes.total_lanes});
-  return recorder;
+std::string number(const char* format, double value) {
+  char cell[80];
+  std::snprintf(cell, sizeof cell, format, value);
+  return cell;
+}
+std::string milliseconds(double seconds) {
+  return number("%.3f", seconds * 1e3);
+}
+std::string share_text(const LayerTiming& layer, const MachinePeak& peak) {
+  return number("%.0f %% of ", 100 * layer.share_of(peak)) + (layer.flops > 0 ? "FMA" : "copy");
+}
+std::string peak_text(const MachinePeak& peak) {
+  return number("peak of this machine: FMA %.0f GFLOP/s", peak.flops / 1e9) +
+         number(", copy %.1f GB/s", peak.bytes_copied / 1e9);
+}
+Json json_of(const MachinePeak& peak) {
+  return {{"flops_per_second", peak.flops}, {"bytes_copied_per_second", peak.bytes_copied}};
 }
 
-int run_bench_step(const BenchOptions& options) {
-  const int threads = options.threads ? options.threads : static_cast<int>(allowed_cpus().size());
-  const Recorder recorder = measure(options, threads);
-  const double step = recorder.median(&StepReport::seconds);
-  const std::vector<std::pair<std::string, double>> phases = {{"forward", recorder.median(&StepReport::forward)},
-                                                              {"backward", recorder.median(&StepReport::backward)},
-                                                              {"update", recorder.median(&StepReport::update)}};
-  const double rate = static_cast<double>(options.batch) / step;
-  if (options.json) {
-    nlohmann::ordered_json seconds = {{"step", step}};
+int bench_step(const TimingOptions& options, bool json) {
+  const StepTiming timing = time_steps(options);
+  const std::vector<std::pair<std::string, double>> phases = {
+      {"step", timing.step}, {"forward", timing.forward}, {"backward", timing.backward}, {"update", timing.update}};
+  const double rate = static_cast<double>(options.batch) / timing.step;
+  if (json) {
+    Json seconds, layers = Json::array();
     for (const auto& [name, value] : phases) seconds[name] = value;
-    std::puts(nlohmann::ordered_json{{"images_per_second", rate},
-                                     {"batch", options.batch},
-                                     {"threads", threads},
-                                     {"steps", options.steps},
-                                     {"seconds", seconds}}
+    for (const LayerTiming& layer : timing.layers) {
+      layers.push_back({{"name", layer.name},
+                        {"kind", layer.kind},
+                        {"forward", layer.forward},
+                        {"backward", layer.backward},
+                        {"seconds", layer.seconds()},
+                        {"share_of_peak", layer.share_of(timing.peak)},
+                        {"algorithms", layer.algorithms}});
+    }
+    std::puts(Json{{"images_per_second", rate},
+                   {"batch", options.batch},
+                   {"threads", timing.threads},
+                   {"steps", options.steps},
+                   {"precision", options.precision},
+                   {"planned_bytes", timing.planned_bytes},
+                   {"seconds", seconds},
+                   {"layers", layers},
+                   {"peak", json_of(timing.peak)}}
                   .dump()
                   .c_str());
     return 0;
   }
-  std::printf("%s, batch %lld, %d threads: %s (median of %lld steps)\n", options.net.c_str(),
-              static_cast<long long>(options.batch), threads, rate_text(rate).c_str(),
-              static_cast<long long>(options.steps));
-  Table table({{"phase"}, {"ms", Table::Align::right}});
-  char cell[32];
-  for (const auto& [name, value] : phases)
-    table.row({name, (std::snprintf(cell, sizeof cell, "%.3f", value * 1e3), cell)});
-  table.row({"step", (std::snprintf(cell, sizeof cell, "%.3f", step * 1e3), cell)});
+  std::printf("%s, batch %lld, %d threads, %lld lanes, %s: %s (median of %lld steps)\n%s\n", options.net.c_str(),
+              static_cast<long long>(options.batch), timing.threads, static_cast<long long>(timing.lanes),
+              options.precision.c_str(), rate_text(rate).c_str(), static_cast<long long>(options.steps),
+              peak_text(timing.peak).c_str());
+  Table table({{"layer"}, {"forward ms", right}, {"backward ms", right}, {"reached", right}, {"algorithms"}});
+  for (const LayerTiming& layer : timing.layers) {
+    table.row({layer.name, milliseconds(layer.forward), milliseconds(layer.backward), share_text(layer, timing.peak),
+               layer.algorithms});
+  }
+  table.row({"all", milliseconds(timing.forward), milliseconds(timing.backward), "", ""});
   std::fputs(table.text().c_str(), stdout);
+  std::printf("update %s ms (overlaps backward), step %s ms\n", milliseconds(timing.update).c_str(),
+              milliseconds(timing.step).c_str());
+  return 0;
+}
+
+int bench_ops(const TimingOptions& options, bool json) {
+  const OpTimings timings = time_ops(options);
+  if (json) {
+    Json ops = Json::array();
+    for (const OpTiming& op : timings.ops) {
+      ops.push_back({{"name", op.layer.name},
+                     {"kind", op.layer.kind},
+                     {"forward", op.forward},
+                     {"backward_data", op.backward_data},
+                     {"backward_weights", op.backward_weights},
+                     {"share_of_peak", op.layer.share_of(timings.peak)},
+                     {"algorithms", op.layer.algorithms}});
+    }
+    std::puts(
+        Json{{"batch", options.batch}, {"threads", timings.threads}, {"ops", ops}, {"peak", json_of(timings.peak)}}
+            .dump()
+            .c_str());
+    return 0;
+  }
+  std::printf("%s, batch %lld, %d threads, %s, each layer by itself (medians of %lld)\n%s\n", options.net.c_str(),
+              static_cast<long long>(options.batch), timings.threads, options.precision.c_str(),
+              static_cast<long long>(options.steps), peak_text(timings.peak).c_str());
+  Table table({{"layer"},
+               {"forward ms", right},
+               {"backward data ms", right},
+               {"backward weights ms", right},
+               {"reached", right},
+               {"algorithms"}});
+  LayerTiming all;
+  for (const OpTiming& op : timings.ops) {
+    table.row({op.layer.name, milliseconds(op.forward), milliseconds(op.backward_data),
+               milliseconds(op.backward_weights), share_text(op.layer, timings.peak), op.layer.algorithms});
+    all.forward += op.layer.forward, all.backward += op.layer.backward;
+  }
+  std::fputs(table.text().c_str(), stdout);
+  std::printf("all layers: forward %s ms, backward %s ms\n", milliseconds(all.forward).c_str(),
+              milliseconds(all.backward).c_str());
   return 0;
 }
 
 }  // namespace
 
 int run_bench(const Arguments& arguments) {
-  BenchOptions options;
-  OptionSet set("convoy bench", "step --net FILE [--batch N] [--threads T] [--steps S] [--json]",
-                "step: trains on made-up images in memory, with momentum, and tells images a second and seconds per "
-                "phase\n(the slowest thread's; update overlaps backward). Medians over the steps after the warm-up.");
+  TimingOptions options;
+  bool json = false;
+  OptionSet set(
+      "convoy bench", "step|ops --net FILE [--batch N] [--threads T] [--precision P] [--steps S] [--json]",
+      "step: trains on made-up images in memory, with momentum, and tells images a second and the time of each "
+      "layer\n(medians over the steps after the warm-up; layers: means). ops: times each layer by itself, pass by "
+      "pass.\nBoth first measure what the machine can do at best, and tell how near each layer comes.");
   set.text("net", options.net, "FILE", "the network text");
   set.integer("batch", options.batch, {.least = 1, .most = 1 << 20}, "images in one step");
   set.integer("threads", options.threads, {.least = 0, .most = 4096}, "0: the cores this process may use");
-  set.integer("steps", options.steps, {.least = 1, .most = 1e9}, "steps to measure");
+  set.choice("precision", options.precision, {"fp32", "bf16", "auto"}, "of conv and fc");
+  set.integer("steps", options.steps, {.least = 1, .most = 1e9}, "steps to measure, or calls of each pass");
   set.integer("warm-up", options.warm_up, {.least = 0, .most = 1e9}, "steps before that are not counted");
-  set.flag("json", options.json, "print the answer as one line of JSON");
+  set.flag("json", json, "print the answer as one line of JSON");
   if (OptionSet::wants_help(arguments)) return show_help(set);
   const Assignments flags = set.read_flags(arguments);
   set.apply(flags);
-  if (flags.positional != std::vector<std::string>{"step"}) {
-    fail(ExitCode::usage, "convoy bench: say what to measure; this version knows step: convoy bench step --net FILE");
+  const std::string what = flags.positional.size() == 1 ? flags.positional.front() : "";
+  if (what != "step" && what != "ops") {
+    fail(ExitCode::usage, "convoy bench: say what to measure, step or ops: convoy bench step --net FILE");
   }
-  if (options.net.empty()) fail(ExitCode::usage, "convoy bench step: net is missing; give --net FILE, a network text");
-  return run_bench_step(options);
+  if (options.net.empty()) {
+    fail(ExitCode::usage, "convoy bench ", what, ": net is missing; give --net FILE, a network text");
+  }
+  return what == "step" ? bench_step(options, json) : bench_ops(options, json);
 }
 
 }  // namespace convoy

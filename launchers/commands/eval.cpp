@@ -8,6 +8,7 @@
 #include "launchers/commands/command.hpp"
 #include "launchers/run/observers.hpp"
 #include "launchers/run/pixel_scaling.hpp"
+#include "launchers/run/shared_tuning.hpp"
 #include "launchers/run/worker.hpp"
 
 namespace convoy {
@@ -64,6 +65,12 @@ std::string chosen(const std::string& flag, const CheckpointState& state, const 
   return note == state.notes.end() ? fallback : note->second;
 }
 
+/// RUN/tuning.json for RUN/checkpoints/step-N.h5.
+std::string tuning_of_run(const std::string& checkpoint) {
+  if (checkpoint.empty()) return "";
+  return (std::filesystem::absolute(checkpoint).parent_path().parent_path() / "tuning.json").string();
+}
+
 struct Answer {
   EvaluationReport report;
   double seconds = 0;
@@ -72,26 +79,47 @@ struct Answer {
 Answer evaluate_as_asked(const EvalOptions& options, Worker& worker) {
   std::unique_ptr<Device> device;
   std::unique_ptr<Dataset> data;
+  std::optional<Graph> graph;
   std::optional<Model> model;
+  CheckpointState state;
+  PixelsSpec pixels;
   const int threads = worker.threads(options.threads);
   worker.together([&] {
     const bool whole = !options.checkpoint.empty();
-    const CheckpointState state = whole ? read_checkpoint_state(options.checkpoint) : CheckpointState{};
-    Graph graph = build_graph(whole ? parse_network(state.network, options.checkpoint + " (network)")
-                                    : read_network(options.net));
+    if (whole) state = read_checkpoint_state(options.checkpoint);
+    graph = build_graph(whole ? parse_network(state.network, options.checkpoint + " (network)")
+                              : read_network(options.net));
     data = std::make_unique<Dataset>(options.data);
-    check_data_fits(graph, data->header(), data->class_count(), options.data);
-    const PixelsSpec pixels = pixel_scaling(chosen(options.mean, state, "mean", "0"),
-                                            chosen(options.scale, state, "scale", "1/255"), data->header());
+    check_data_fits(*graph, data->header(), data->class_count(), options.data);
+    pixels = pixel_scaling(chosen(options.mean, state, "mean", "0"), chosen(options.scale, state, "scale", "1/255"),
+                           data->header());
     device = make_device(options.backend, worker.local_rank());
-    const LaneOptions lanes{
-        .lanes = threads, .threads = threads, .lane_batch = options.batch, .global_batch = options.batch * threads};
-    model.emplace(std::move(graph), *device, pixels, lanes, Model::Purpose::inference);
+  });
+  // A run's evaluation and this one shall give the same bits: by the algorithms that the run chose.
+  const bool exact = chosen("", state, "exact", "off") == "on";
+  Tuning tuning;
+  const auto make = [&] {
+    model.emplace(std::move(*graph), *device,
+                  ModelOptions{.purpose = ModelOptions::Purpose::inference,
+                               .pixels = pixels,
+                               .lanes = {.lanes = threads,
+                                         .threads = threads,
+                                         .lane_batch = options.batch,
+                                         .global_batch = options.batch * threads},
+                               .tuning = exact ? nullptr : &tuning});
+  };
+  if (exact) {
+    worker.together(make);
+  } else {
+    make_with_one_choice(worker, tuning, *device, tuning_of_run(options.checkpoint), make);
+  }
+  worker.together([&] {
     check_memory(model->plan(), worker.local_size());
     model->allocate();
   });
   worker.on_leader([&] {
     if (options.checkpoint.empty()) {
+      initialise_weights(model->arena(), 1);  // a file of weights may have no running averages
       read_initial_weights(options.init, model->arena());
     } else {
       read_checkpoint_parameters(options.checkpoint, model->arena(), {});

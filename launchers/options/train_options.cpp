@@ -5,6 +5,8 @@
 #include <filesystem>
 
 #include "core/base/error.hpp"
+#include "core/base/text.hpp"
+#include "launchers/options/values.hpp"
 #include "launchers/run/fault.hpp"
 
 namespace convoy {
@@ -16,6 +18,7 @@ OptionSet train_option_set(TrainOptions& o) {
                 "folder.\nSIGTERM, SIGINT and SIGUSR1 end the run after the current step: it saves and exits with 75.");
   set.group("What to train");
   set.text("net", o.net, "FILE", "the network text");
+  set.text("loss", o.loss, "WORDS", "in place of the network's own, for example 'hinge' (default: the network's)");
   set.text("data", o.data, "DIR", "the dataset to train on");
   set.text("eval-data", o.eval_data, "DIR", "the dataset to evaluate on (default none)");
   set.text("run", o.run, "DIR", "the run folder to make");
@@ -39,23 +42,49 @@ OptionSet train_option_set(TrainOptions& o) {
            "then multiplied with: a number, a fraction, or one over the dataset's deviation");
 
   set.group("Optimizer");
-  set.choice("optimizer", o.optimizer.name, optimizer_names(), "how weights are updated",
-             {"nesterov", "adagrad", "rmsprop", "adadelta", "adam", "adamw", "lars"});
+  set.choice("optimizer", o.optimizer.name, optimizer_names(), "how weights are updated");
   set.number("learning-rate", o.schedule.rate, {.least = 0}, "before the schedule changes it");
-  set.number("momentum", o.optimizer.momentum, {.least = 0, .most = 1}, "of optimizer momentum");
-  set.number("weight-decay", o.optimizer.weight_decay, {.least = 0}, "times the weight, added to its gradient");
-  set.on_off("decay-bias", o.optimizer.decay_bias, "decay biases too");
-  set.choice("schedule", o.schedule.name, schedule_names(), "how the learning rate changes",
-             {"poly", "cosine", "inverse", "exponential", "multistep"});
+  set.number("momentum", o.optimizer.momentum, {.least = 0, .most = 1},
+             "of momentum, nesterov and lars (default 0.9) and rmsprop (default 0)");
+  set.number("beta1", o.optimizer.beta1, {.least = 0, .most = 1}, "adam, adamw: of the average gradient");
+  set.number("beta2", o.optimizer.beta2, {.least = 0, .most = 1}, "adam, adamw: of the average squared gradient");
+  set.number("decay-rate", o.optimizer.decay_rate, {.least = 0, .most = 1},
+             "of the averages of rmsprop (its alpha; default 0.99) and adadelta (its rho; default 0.9)");
+  set.number("epsilon", o.optimizer.epsilon, {.least = 0},
+             "added where an optimizer divides (default adagrad 1e-10, adadelta 1e-6, rmsprop, adam and adamw 1e-8)");
+  set.number("trust", o.optimizer.trust, {.least = 0}, "lars: times |w| / (|gradient| + weight-decay |w|)");
+  set.number("clip-norm", o.optimizer.clip_norm, {.least = 0},
+             "scale gradients down to this norm, taken over all parameters together; 0: never");
+  set.number("weight-decay", o.optimizer.weight_decay, {.least = 0},
+             "L2: times the weight, added to its gradient (adamw: taken off the weight itself)");
+  set.number("l1", o.optimizer.l1, {.least = 0}, "L1: times the sign of the weight, added to its gradient");
+  set.on_off("decay-bias", o.optimizer.decay_bias, "weight-decay and l1 are for biases and norms too");
+
+  set.group("Learning rate over time");
+  set.choice("schedule", o.schedule.name, schedule_names(), "how the learning rate changes");
   set.integer("step-size", o.schedule.step_size, {.least = 1}, "schedule step: steps between changes (default none)");
   set.number("step-epochs", o.step_epochs, {.least = 1e-9}, "the same in epochs (default none)");
   set.alternatives({"step-size", "step-epochs"});
-  set.number("gamma", o.schedule.gamma, {.least = 0}, "schedule step: the factor at each change");
+  set.text("milestones", o.milestones, "N[,N..]", "schedule multistep: the steps at which it changes (default none)");
+  set.text("milestone-epochs", o.milestone_epochs, "X[,X..]", "the same in epochs (default none)");
+  set.alternatives({"milestones", "milestone-epochs"});
+  set.number("gamma", o.schedule.gamma, {.least = 0},
+             "step, multistep: the factor at each change (default 0.1); exponential: at each step; "
+             "inv: (1 + gamma step)^-power");
+  set.number("power", o.schedule.power, {.least = 0}, "poly: (1 - step/steps)^power; inv: (1 + gamma step)^-power");
+  set.number("min-rate", o.schedule.min_rate, {.least = 0}, "cosine: the rate at the end");
   set.integer("warmup", o.schedule.warmup, {.least = 0}, "first steps, over which the learning rate rises linearly");
+  set.integer("base-batch", o.base_batch, {.least = 0},
+              "the batch that learning-rate is meant for: it is multiplied by batch / base-batch; 0: as it is");
+  // Alone in a group, a key that nobody gave is left out of the run's recipe: its default belongs to the optimizer or
+  // schedule, and another one may be chosen on top of that recipe.
+  for (const char* key : {"momentum", "decay-rate", "epsilon", "gamma"}) set.alternatives({key});
 
   set.group("Machine");
   set.choice("backend", o.backend, {"auto", "cpu", "cuda"}, "auto: a GPU where there is one");
   set.integer("threads", o.threads, {.least = 0, .most = 4096}, "of one worker; 0: its share of the cores it may use");
+  set.choice("precision", o.precision, {"fp32", "bf16", "auto"},
+             "of conv and fc; bf16 multiplies in bf16 and adds up in fp32, auto: bf16 where the processor has it");
   set.on_off("exact", o.exact, "the same bits at any number of workers and threads");
   set.integer("lanes", o.lanes, {.least = 0, .most = 65536},
               "parts of the global batch that are summed along a fixed tree; 0: chosen (exact=on: 8)");
@@ -72,8 +101,7 @@ OptionSet train_option_set(TrainOptions& o) {
   set.number("timeout", o.timeout, {.least = 1}, "seconds of silence after which another worker is given up");
   set.text("fault", o.fault, "kill|stop|error:RANK:STEP",
            "for tests: makes worker RANK fail as it starts step STEP, counted from 1", OptionSet::Place::not_kept);
-  set.not_supported({"micro-batch", "loss", "beta1", "beta2", "decay-rate", "epsilon", "precision", "ranks-per-node",
-                     "exchange", "exchange-dtype"});
+  set.not_supported({"micro-batch", "ranks-per-node", "exchange", "exchange-dtype"});
   return set;
 }
 
@@ -90,10 +118,9 @@ void check(const TrainOptions& o) {
   if (o.steps == 0 && o.epochs == 0) {
     fail(ExitCode::usage, "steps or epochs is missing: say how long to train, for example --epochs 10");
   }
-  if (o.schedule.name == "step" && o.schedule.step_size == 0 && o.step_epochs == 0) {
-    fail(ExitCode::usage,
-         "schedule = step needs step-size (in steps) or step-epochs; give one, or schedule = constant");
-  }
+  // For what they refuse; an epoch of one step stands for the real ones, which only the data tells.
+  make_optimizer(o.optimizer);
+  Schedule(resolved_schedule(o, o.batch));
   if (!o.fault.empty()) parse_fault(o.fault);
 }
 
@@ -124,14 +151,62 @@ int64_t steps_of_epochs(double epochs, int64_t samples, int64_t batch) {
   return static_cast<int64_t>(std::ceil(epochs * static_cast<double>(samples) / static_cast<double>(batch)));
 }
 
+namespace {
+
+std::vector<int64_t> milestones_of(const TrainOptions& options, int64_t samples) {
+  std::vector<int64_t> steps;
+  if (!options.milestones.empty()) {
+    for (const std::string& part : split_commas(options.milestones)) {
+      const auto step = parse_integer(part);
+      if (!step) {
+        fail(ExitCode::usage, "milestones = ", options.milestones, ": expected whole numbers between commas, not '",
+             part, "'");
+      }
+      steps.push_back(*step);
+    }
+  }
+  if (!options.milestone_epochs.empty()) {
+    for (const std::string& part : split_commas(options.milestone_epochs)) {
+      const auto epochs = parse_number(part);
+      if (!epochs || *epochs < 0) {
+        fail(ExitCode::usage, "milestone-epochs = ", options.milestone_epochs,
+             ": expected numbers, at least 0, between commas, not '", part, "'");
+      }
+      steps.push_back(steps_of_epochs(*epochs, samples, options.batch));
+    }
+  }
+  return steps;
+}
+
+}  // namespace
+
 int64_t total_steps(const TrainOptions& options, int64_t samples) {
   return options.steps ? options.steps : steps_of_epochs(options.epochs, samples, options.batch);
 }
 
 ScheduleOptions resolved_schedule(const TrainOptions& options, int64_t samples) {
   ScheduleOptions schedule = options.schedule;
+  schedule.total = total_steps(options, samples);
   if (options.step_epochs > 0) schedule.step_size = steps_of_epochs(options.step_epochs, samples, options.batch);
+  schedule.milestones = milestones_of(options, samples);
+  if (options.base_batch > 0) {
+    schedule.rate *= static_cast<double>(options.batch) / static_cast<double>(options.base_batch);
+  }
   return schedule;
+}
+
+std::vector<std::string> unused_keys_text(const TrainOptions& options) {
+  std::vector<std::string> lines;
+  const auto tell = [&](std::vector<std::string> keys, const std::string& choice) {
+    for (std::string& key : keys) {
+      if (key == "step-size" && options.step_epochs > 0) key = "step-epochs";
+      if (key == "milestones" && !options.milestone_epochs.empty()) key = "milestone-epochs";
+    }
+    if (!keys.empty()) lines.push_back(choice + " makes no use of " + join(keys, ", "));
+  };
+  tell(unused_optimizer_keys(options.optimizer), "optimizer " + options.optimizer.name);
+  tell(unused_schedule_keys(resolved_schedule(options, options.batch)), "schedule " + options.schedule.name);
+  return lines;
 }
 
 }  // namespace convoy

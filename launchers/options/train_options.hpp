@@ -25,9 +25,14 @@ struct TrainOptions {
   std::string augment = "none";
   std::string mean = "0", scale = "1/255";
 
+  std::string loss;  // in place of the network's own; "": that
+  std::string precision = "fp32";
+
   OptimizerOptions optimizer;
   ScheduleOptions schedule;
-  double step_epochs = 0;  // the schedule's step size in epochs; 0: schedule.step_size counts
+  double step_epochs = 0;                    // the schedule's step size in epochs; 0: schedule.step_size counts
+  std::string milestones, milestone_epochs;  // the schedule's, as they were given: in steps or in epochs
+  int64_t base_batch = 0;                    // the batch that schedule.rate is meant for; 0: any
 
   std::string backend = "auto";
   int threads = 0;  // of one worker; 0: its share of the machine's cores
@@ -55,7 +60,10 @@ int64_t steps_of_epochs(double epochs, int64_t samples, int64_t batch);
 /// The steps asked for, by either key.
 int64_t total_steps(const TrainOptions& options, int64_t samples);
 
-/// The schedule with its step size in steps.
+/// The schedule with everything in steps, and its rate for this batch.
 ScheduleOptions resolved_schedule(const TrainOptions& options, int64_t samples);
+
+/// A line for every choice that keys were given for which it makes no use of.
+std::vector<std::string> unused_keys_text(const TrainOptions& options);
 
 }  // namespace convoy

@@ -18,9 +18,6 @@ std::optional<double> parse_fraction(std::string_view text);
 /// Numbers or fractions between commas.
 std::optional<std::vector<double>> parse_fractions(std::string_view text);
 
-/// "a,b,c" -> {"a","b","c"}, without the blanks around them.
-std::vector<std::string> split_commas(std::string_view text);
-
 /// The shortest text that reads back as the same number.
 std::string number_text(double value);
 std::string number_text(float value);

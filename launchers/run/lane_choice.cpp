@@ -62,7 +62,7 @@ LaneChoice choose_lanes(const LaneQuestion& q) {
     // A lane is computed by one thread: how a pass is shared between threads may change its bits.
     if (q.bits == Bits::exact) worker.threads = std::min(q.threads, worker.lanes);
   } else {
-    const bool lane_per_thread = q.parameters <= few_parameters && share % q.threads == 0;
+    const bool lane_per_thread = q.mixing == Mixing::none && q.parameters <= few_parameters && share % q.threads == 0;
     worker.lanes = lane_per_thread ? q.threads : 1;
     choice.total_lanes = worker.lanes * q.workers;
   }

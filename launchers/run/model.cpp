@@ -28,15 +28,19 @@ std::unique_ptr<Device> make_device(const std::string& backend, int local_rank) 
   return make_cpu_device();
 }
 
-Model::Model(Graph graph, Device& device, const PixelsSpec& pixels, const LaneOptions& lanes, Purpose purpose,
-             std::vector<std::string> slot_names)
+Model::Model(Graph graph, Device& device, const ModelOptions& options)
     : device_(device),
       net_(std::move(graph), device,
-           {.op = {.batch = lanes.lane_batch, .teams = lanes.teams(), .threads = lanes.threads_per_team()},
-            .training = purpose == Purpose::training,
-            .pixels = pixels}),
-      lane_options_(lanes),
-      slot_names_(std::move(slot_names)) {}
+           {.op = {.batch = options.lanes.lane_batch,
+                   .teams = options.lanes.teams(),
+                   .threads = options.lanes.threads_per_team(),
+                   .compute = options.compute,
+                   .tuning = options.tuning},
+            .training = options.purpose == ModelOptions::Purpose::training,
+            .pixels = options.pixels,
+            .seed = options.seed}),
+      lane_options_(options.lanes),
+      slot_names_(options.slot_names) {}
 
 MemoryPlan Model::plan() const {
   const size_t flat = net_.segments().size() * sizeof(float);

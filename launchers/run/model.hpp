@@ -29,13 +29,20 @@ struct MemoryPlan {
 /// The device of the key `backend`: auto takes a GPU where there is one. Throws Error(usage).
 std::unique_ptr<Device> make_device(const std::string& backend, int local_rank);
 
+struct ModelOptions {
+  enum class Purpose { training, inference };
+  Purpose purpose = Purpose::training;
+  PixelsSpec pixels{};
+  LaneOptions lanes{};
+  std::vector<std::string> slot_names{};  // the optimizer's state, none at inference
+  uint64_t seed = 1;                      // of dropout
+  DType compute = DType::f32;             // see OpOptions
+  Tuning* tuning = nullptr;               // likewise
+};
+
 class Model {
  public:
-  enum class Purpose { training, inference };
-
-  /// `slot_names`: the optimizer's state, none at inference.
-  Model(Graph graph, Device& device, const PixelsSpec& pixels, const LaneOptions& lanes, Purpose purpose,
-        std::vector<std::string> slot_names = {});
+  Model(Graph graph, Device& device, const ModelOptions& options);
 
   MemoryPlan plan() const;
   /// Makes arena and lanes; weights are zero. Throws Error(out_of_memory).

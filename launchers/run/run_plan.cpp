@@ -2,6 +2,7 @@
 #include "launchers/run/run_plan.hpp"
 
 #include "core/base/error.hpp"
+#include "core/base/isa.hpp"
 #include "core/base/text.hpp"
 #include "launchers/run/model.hpp"
 #include "launchers/run/pixel_scaling.hpp"
@@ -25,8 +26,10 @@ RunPlan make_run_plan(const TrainOptions& options, int workers, int threads) {
   RunPlan plan;
   if (!options.fault.empty()) plan.fault = parse_fault(options.fault);
   plan.optimizer = make_optimizer(options.optimizer);
-  plan.graph = build_graph(read_network(options.net));
+  const NetworkText network = read_network(options.net);
+  plan.graph = build_graph(options.loss.empty() ? network : with_loss(network, options.loss));
   plan.network = plan.graph.text.text;
+  plan.compute = compute_type(options.precision);
   plan.data = std::make_unique<Dataset>(options.data);
   check_data_fits(plan.graph, plan.data->header(), plan.data->class_count(), options.data);
   if (!options.eval_data.empty()) {
@@ -43,10 +46,18 @@ RunPlan make_run_plan(const TrainOptions& options, int workers, int threads) {
                              .threads = threads,
                              .lanes = options.lanes,
                              .parameters = plan.graph.parameters(),
+                             .mixing = plan.graph.mixes_images() ? Mixing::within_lane : Mixing::none,
                              .bits = options.exact ? Bits::exact : Bits::repeatable});
   plan.steps = total_steps(options, plan.data->size());
   plan.schedule = std::make_unique<Schedule>(resolved_schedule(options, plan.data->size()));
   return plan;
+}
+
+DType compute_type(const std::string& precision) {
+  if (precision == "fp32" || (precision == "auto" && !cpu_has_bf16())) return DType::f32;
+  if (cpu_has_bf16()) return DType::bf16;
+  fail(ExitCode::usage,
+       "precision bf16: this processor has neither AVX512-BF16 nor AMX; use --precision fp32, or auto");
 }
 
 CheckpointState describe_run(const TrainOptions& options, const RunPlan& plan, const Device& device) {
@@ -62,6 +73,7 @@ CheckpointState describe_run(const TrainOptions& options, const RunPlan& plan, c
                  {"optimizer", options.optimizer.name},
                  {"exact", options.exact ? "on" : "off"},
                  {"lanes", concat(plan.lanes.total_lanes)},
+                 {"precision", name_of(plan.compute)},
                  {"machine", machine_of(device)},
                  {"convoy", CONVOY_VERSION}};
   return state;
@@ -71,13 +83,19 @@ std::vector<std::string> opening_lines(const TrainOptions& options, const RunPla
                                        const Device& device, const std::string& workers) {
   const LaneOptions& lanes = plan.lanes.worker;
   const Dataset& data = *plan.data;
-  return {concat("convoy ", CONVOY_VERSION, ": ", workers, "; each ", machine_of(device), ", ", lanes.lanes, " x ",
-                 lanes.lane_batch, " images on ", lanes.threads, lanes.threads == 1 ? " thread" : " threads",
-                 options.exact ? ", exact" : ""),
-          concat("network ", options.net, ": ", with_commas(graph.parameters()), " parameters, ",
-                 with_commas(graph.multiply_adds()), " multiply-adds an image"),
-          concat("data ", options.data, ": ", with_commas(data.size()), " images ", data.image().text(), ", ",
-                 data.class_count(), " classes; ", with_commas(plan.steps), " steps of ", options.batch, " images")};
+  std::vector<std::string> lines{
+      concat("convoy ", CONVOY_VERSION, ": ", workers, "; each ", machine_of(device), ", ", lanes.lanes, " x ",
+             lanes.lane_batch, " images on ", lanes.threads, lanes.threads == 1 ? " thread" : " threads",
+             plan.compute == DType::f32 ? "" : concat(", ", name_of(plan.compute)), options.exact ? ", exact" : ""),
+      concat("network ", options.net, ": ", with_commas(graph.parameters()), " parameters, ",
+             with_commas(graph.multiply_adds()), " multiply-adds an image"),
+      concat("data ", options.data, ": ", with_commas(data.size()), " images ", data.image().text(), ", ",
+             data.class_count(), " classes; ", with_commas(plan.steps), " steps of ", options.batch, " images")};
+  for (std::string& line : unused_keys_text(options)) lines.push_back(std::move(line));
+  if (options.precision == "auto" && plan.compute == DType::f32) {
+    lines.emplace_back("precision auto: this processor does not multiply bf16 numbers, so this run is in fp32");
+  }
+  return lines;
 }
 
 }  // namespace convoy

@@ -19,6 +19,7 @@ struct RunPlan {
   std::unique_ptr<Dataset> data, eval_data;  // the latter may be null
   PixelsSpec pixels;
   LaneChoice lanes;
+  DType compute = DType::f32;
   int64_t steps = 0;
   std::unique_ptr<Schedule> schedule;
   std::unique_ptr<Optimizer> optimizer;
@@ -28,6 +29,10 @@ struct RunPlan {
 /// Reads network and data and checks that all fits together. Throws Error(usage) or Error(data). `threads` is this
 /// worker's number.
 RunPlan make_run_plan(const TrainOptions& options, int workers, int threads);
+
+/// The precision that conv and fc multiply in: fp32, bf16, or auto (bf16 where the processor has it). Throws
+/// Error(usage) for bf16 on a processor without it.
+DType compute_type(const std::string& precision);
 
 /// What checkpoints keep of a run besides its weights, and what a resumed run must agree with.
 CheckpointState describe_run(const TrainOptions& options, const RunPlan& plan, const Device& device);

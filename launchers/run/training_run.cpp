@@ -5,11 +5,13 @@
 #include "core/train/trainer.hpp"
 #include "distributed/exchange.hpp"
 #include "distributed/watchdog.hpp"
+#include "io/atomic_file.hpp"
 #include "io/pipeline.hpp"
 #include "launchers/run/failure_report.hpp"
 #include "launchers/run/observers.hpp"
 #include "launchers/run/run_folder.hpp"
 #include "launchers/run/run_plan.hpp"
+#include "launchers/run/shared_tuning.hpp"
 
 namespace convoy {
 namespace {
@@ -58,12 +60,28 @@ class TrainingRun {
     worker_.together([&] {
       plan_ = make_run_plan(options_, worker_.size(), threads);
       device_ = make_device(options_.backend, worker_.local_rank());
-      model_.emplace(std::move(plan_.graph), *device_, plan_.pixels, plan_.lanes.worker, Model::Purpose::training,
-                     plan_.optimizer->slots());
       asked_ = describe_run(options_, plan_, *device_);
-      check_memory(memory_plan(), worker_.local_size());
     });
+    make_model();
+    worker_.together([&] { check_memory(memory_plan(), worker_.local_size()); });
   }
+
+  /// With exact=on nothing is measured, since the choice could depend on the number of threads.
+  void make_model() {
+    const auto make = [&] {
+      model_.emplace(std::move(plan_.graph), *device_,
+                     ModelOptions{.pixels = plan_.pixels,
+                                  .lanes = plan_.lanes.worker,
+                                  .slot_names = plan_.optimizer->slots(),
+                                  .seed = asked_.seed,
+                                  .compute = plan_.compute,
+                                  .tuning = options_.exact ? nullptr : &tuning_});
+    };
+    if (options_.exact) return worker_.together(make);
+    make_with_one_choice(worker_, tuning_, *device_, options_.resume ? tuning_path() : "", make);
+  }
+
+  std::string tuning_path() const { return options_.run + "/tuning.json"; }
 
   MemoryPlan memory_plan() const {
     MemoryPlan memory = model_->plan();
@@ -80,6 +98,7 @@ class TrainingRun {
     worker_.on_leader([&] {
       console_.open_log(options_.run + "/train.log");
       metrics_.emplace(options_.run, start_.step);
+      if (!options_.exact) write_file(tuning_path(), tuning_json(tuning_, tuning_machine(*device_)));
     });
   }
 
@@ -104,11 +123,10 @@ class TrainingRun {
     worker_.on_leader([&] {
       if (!start_.checkpoint.empty()) {
         read_checkpoint_parameters(start_.checkpoint, model_->arena(), model_->slot_names());
-      } else if (!options_.init.empty()) {
-        read_initial_weights(options_.init, model_->arena());
-      } else {
-        initialise_weights(model_->arena(), asked_.seed);
+        return;
       }
+      initialise_weights(model_->arena(), asked_.seed);
+      if (!options_.init.empty()) read_initial_weights(options_.init, model_->arena());
     });
     broadcast_parameters(model_->arena(), worker_.control());
     model_->weights_changed();
@@ -214,6 +232,7 @@ class TrainingRun {
   const FailureReport failure_{options_.run, worker_, state_};
   RunPlan plan_;
   std::unique_ptr<Device> device_;
+  Tuning tuning_;
   std::optional<Model> model_;
   CheckpointState asked_;
   Start start_;

@@ -45,11 +45,11 @@ class Storage {
 class TestOptimizer : public Optimizer {
  public:
   std::vector<std::string> slots() const override { return {"v", "age"}; }
-  void update(const ParameterArena& arena, size_t begin, size_t end, float rate, int64_t step) const override {
+  void update(const ParameterArena& arena, size_t begin, size_t end, const UpdateStep& step) const override {
     for (size_t i = begin; i < end; ++i) {
       arena.slot(0)[i] = 0.9f * arena.slot(0)[i] + arena.gradients()[i];
-      arena.slot(1)[i] += static_cast<float>(step + 1);
-      arena.weights()[i] -= rate * arena.slot(0)[i] + 1e-3f * arena.slot(1)[i];
+      arena.slot(1)[i] += static_cast<float>(step.step + 1);
+      arena.weights()[i] -= step.rate * arena.slot(0)[i] + 1e-3f * arena.slot(1)[i];
     }
   }
 };
@@ -62,7 +62,7 @@ float gradient(int rank, int64_t step, size_t i) {
 void serial_step(const ParameterArena& arena, const Optimizer& optimizer, int ranks, int64_t step, float rate) {
   const size_t size = arena.table().size();
   for (size_t i = 0; i < size; ++i) arena.gradients()[i] = expected_sum(ranks, i + 100003 * static_cast<size_t>(step));
-  optimizer.update(arena, 0, size, rate, step);
+  optimizer.update(arena, 0, size, {.step = step, .rate = rate});
 }
 
 class ExchangeOverThreads : public testing::TestWithParam<std::tuple<int, size_t>> {};
@@ -152,7 +152,7 @@ TEST(Exchange, OfNoParametersHasNothingToDo) {
 class CountingOptimizer : public Optimizer {
  public:
   std::vector<std::string> slots() const override { return {}; }
-  void update(const ParameterArena&, size_t begin, size_t end, float, int64_t) const override {
+  void update(const ParameterArena&, size_t begin, size_t end, const UpdateStep&) const override {
     const std::lock_guard lock(mutex_);
     elements_ += end - begin;
     furthest_ = std::max(furthest_, end);
@@ -200,9 +200,9 @@ TEST(Exchange, StartsBelowTheWatermarkAndStaysThere) {
 class FailingOptimizer : public TestOptimizer {
  public:
   explicit FailingOptimizer(int rank) : rank_(rank) {}
-  void update(const ParameterArena& arena, size_t begin, size_t end, float rate, int64_t step) const override {
+  void update(const ParameterArena& arena, size_t begin, size_t end, const UpdateStep& step) const override {
     if (rank_ == 1 && begin > 4096) fail(ExitCode::diverged, "made to fail");
-    TestOptimizer::update(arena, begin, end, rate, step);
+    TestOptimizer::update(arena, begin, end, step);
   }
 
  private:

@@ -12,6 +12,7 @@ BINARY = Path(os.environ.get("CONVOY_BINARY", REPOSITORY / "build/release/convoy
 
 ENVIRONMENT = {
     **os.environ,
+    "XDG_CACHE_HOME": str(BINARY.parent / "test-cache"),  # measured choices of algorithms are the tests' own
     "OMPI_ALLOW_RUN_AS_ROOT": "1",
     "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
     "OMPI_MCA_mpi_yield_when_idle": "1",  # more workers than cores must not spin

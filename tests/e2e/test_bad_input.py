@@ -207,7 +207,7 @@ USAGES = {
     "out-of-range": (["train", "--batch", "0"], "batch.*0"),
     "not-on-or-off": (["train", "--exact", "maybe"], "exact.*maybe.*on"),
     "unknown-choice": (["train", "--optimizer", "momentun"], "momentun.*momentum"),
-    "later": (["train", "--precision", "bf16"], "precision"),
+    "later": (["train", "--micro-batch", "8"], "micro-batch"),
     "two-recipes": (["train", "a.cfg", "b.cfg"], "b.cfg"),
     "missing-recipe": (["train", "nowhere.cfg"], "nowhere.cfg"),
     "no-net": (["train", "--run", "r", "--steps", "1"], "net"),

@@ -12,11 +12,12 @@ def train_lenet(fashion, tmp_path_factory):
     """A function that trains LeNet at a global batch of 64 and returns the run folder."""
     folder = tmp_path_factory.mktemp("bits")
 
-    def train(name, workers, threads, step_count, exact):
+    def train(name, workers, threads, step_count, exact, warmup=0):
         run = folder / name
         succeed("train", "--net", LENET, "--data", fashion / "train", "--run", run, "--batch", 64, "--seed", 1,
                 "--steps", step_count, "--optimizer", "momentum", "--learning-rate", 0.05, "--momentum", 0.9,
-                "--weight-decay", 0.0005, "--log-every", 1, "--threads", threads, "--exact", exact, workers=workers)
+                "--weight-decay", 0.0005, "--log-every", 1, "--threads", threads, "--exact", exact, "--warmup", warmup,
+                workers=workers)
         assert len(steps(run)) == step_count
         return run
 
@@ -25,13 +26,14 @@ def train_lenet(fashion, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def alone(train_lenet):
-    return train_lenet("alone", 1, 2, 20, "off")
+    return train_lenet("alone", 1, 2, 20, "off", warmup=500)
 
 
 @pytest.mark.parametrize("workers", [2, 4])
 def test_the_first_losses_do_not_depend_on_the_workers(train_lenet, alone, workers):
-    run = train_lenet(f"workers-{workers}", workers, 1, 20, "off")
-    # Only the order of summation differs; after some 20 steps that difference grows by itself.
+    run = train_lenet(f"workers-{workers}", workers, 1, 20, "off", warmup=500)
+    # Only the order of summation differs. Without a warm-up that difference may meet a kink of relu or maxpool within 20
+    # steps, by luck of the seed and whatever the kernels, and grow to 1e-3.
     assert losses(run) == pytest.approx(losses(alone), rel=1e-5, abs=0)
     assert [row["samples"] for row in steps(run)] == [64 * step for step in range(1, 21)]
 

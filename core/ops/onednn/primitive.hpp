@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "core/base/error.hpp"
+#include "core/ops/layout.hpp"
 #include "core/ops/op.hpp"
 
 namespace convoy::onednn {
@@ -38,19 +39,7 @@ auto guarded(std::string_view what, const Make& make) {
 /// some milliseconds for a shape that nobody trains.
 std::string checked(std::string_view what, const std::string& implementation, int64_t multiply_adds);
 
-/// Offsets of buffers laid one after another on 256-byte borders.
-class Layout {
- public:
-  size_t add(size_t bytes) {
-    const size_t offset = bytes_;
-    bytes_ += (bytes + 255) / 256 * 256;
-    return offset;
-  }
-  size_t bytes() const { return bytes_; }
-
- private:
-  size_t bytes_ = 0;
-};
+using convoy::Layout;
 
 /// A made primitive and one set of memory objects per team. oneDNN reads the number of threads both when a primitive
 /// is made and when it is run, so run() sets the team's.
@@ -91,7 +80,7 @@ class Primitive {
   int threads_ = 1;
 };
 
-/// A copy between two layouts of one fp32 tensor: run(team, {from, to, scratch}).
+/// A copy between two layouts or precisions of one tensor: run(team, {from, to, scratch}).
 struct Reorder {
   Primitive primitive;
   size_t scratch_bytes = 0;

@@ -56,5 +56,10 @@ TEST(Join, PutsTheSeparatorBetween) {
   EXPECT_EQ(join({"a", "b", ""}, ", "), "a, b, ");
 }
 
+TEST(SplitCommas, LeavesOutTheBlanksAroundParts) {
+  EXPECT_EQ(split_commas("a, b c ,d"), (std::vector<std::string>{"a", "b c", "d"}));
+  EXPECT_EQ(split_commas(""), (std::vector<std::string>{""}));
+}
+
 }  // namespace
 }  // namespace convoy

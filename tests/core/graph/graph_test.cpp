@@ -48,6 +48,15 @@ TEST(Graph, LeNetHasItsPublishedSize) {
   EXPECT_EQ(graph.prediction(), 7);
 }
 
+TEST(Graph, CountsOfAbsurdNetworksStopInsteadOfOverflowing) {
+  std::string strides = "input 1x1x1\n", products = "input 32768x32768x1\n";
+  for (int i = 0; i < 6; ++i) strides += "conv K=1 F=1 S=1048576\n";
+  for (int i = 0; i < 20; ++i) products += "conv K=1 F=32769 P=16384\n";
+  constexpr int64_t most = int64_t{1} << 62;
+  EXPECT_EQ(graph_of(strides + "loss mse").nodes[6].receptive_stride, (Extent2{most, most}));
+  EXPECT_EQ(graph_of(products + "fc K=1\nloss mse").multiply_adds(), most);
+}
+
 TEST(Graph, SegmentsStandInBackwardOrder) {
   const SegmentTable table = graph_of("input 4x4x1\nconv K=2 F=3\nfc K=3 bias=off\nloss softmax").segments();
   ASSERT_EQ(table.segments().size(), 3u);

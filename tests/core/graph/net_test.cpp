@@ -21,32 +21,41 @@ double mean_loss(SmallRun& run, const SmallData& data, int64_t batch) {
   return sum / static_cast<double>(batch);
 }
 
-/// The slopes of the mean loss to the right and to the left of one weight.
+/// One forward and backward pass leaves the gradients in the arena.
+double training_loss(SmallRun& run, const SmallData& data, int64_t batch) {
+  run.net.refresh_weights();
+  KeepingSink sink;
+  std::vector<LaneTotals> totals(1);
+  run.lanes->run(data.batch(0, batch), sink, totals);
+  return totals[0].loss / static_cast<double>(batch);
+}
+
+/// The slopes of the mean loss to the right and to the left of one weight. In training mode: dropout draws the same
+/// mask each time, since the images stand at the same position of the run.
 std::pair<double, double> slopes(SmallRun& run, const SmallData& data, int64_t batch, size_t weight) {
   constexpr float step = 1e-3f;
   float& w = run.arena.weights()[weight];
   const float kept = w;
-  const double here = mean_loss(run, data, batch);
+  const double here = training_loss(run, data, batch);
   w = kept + step;
-  const double right = (mean_loss(run, data, batch) - here) / (w - kept);
+  const double right = (training_loss(run, data, batch) - here) / (w - kept);
   w = kept - step;
-  const double left = (here - mean_loss(run, data, batch)) / (kept - w);
+  const double left = (here - training_loss(run, data, batch)) / (kept - w);
   w = kept;
   return {right, left};
 }
 
 /// Central differences over a few elements of every parameter, against backward.
-void check_gradients(const char* text) {
+void check_gradients(const std::string& text) {
   constexpr int64_t batch = 6;
-  SmallRun run({.lane_batch = batch, .global_batch = batch}, {.name = "sgd"}, text);
+  SmallRun run({.lane_batch = batch, .global_batch = batch}, {.name = "sgd"}, text.c_str());
   const SmallData data(batch);
-  KeepingSink sink;
-  std::vector<LaneTotals> totals(1);
-  run.lanes->run(data.batch(0, batch), sink, totals);
-  EXPECT_NEAR(totals[0].loss / batch, mean_loss(run, data, batch), 1e-6);
+  training_loss(run, data, batch);
+  const std::vector<float> gradients(run.arena.gradients().begin(), run.arena.gradients().end());
 
   for (const Segment& segment : run.net.segments().segments()) {
-    const auto gradient = run.arena.gradients().subspan(segment.offset, segment.count);
+    if (!segment.is_parameter()) continue;
+    const auto gradient = std::span(gradients).subspan(segment.offset, segment.count);
     float largest = 0;
     for (const float g : gradient) largest = std::max(largest, std::abs(g));
     EXPECT_GT(largest, 0) << segment.name;
@@ -65,12 +74,102 @@ void check_gradients(const char* text) {
   }
 }
 
+TEST(Net, TrainingAndInferenceAgreeWhereNoLayerTellsThemApart) {
+  SmallRun run({.lane_batch = 6, .global_batch = 6}, {.name = "sgd"});
+  const SmallData data(6);
+  EXPECT_NEAR(training_loss(run, data, 6), mean_loss(run, data, 6), 1e-6);
+}
+
 TEST(Net, GradientsMatchFiniteDifferences) {
   check_gradients(small_network);
 }
 
-TEST(Net, GradientsPassThroughASoftmaxInTheMiddle) {
-  check_gradients("input 9x9x2\nfc K=6 init=xavier\nrelu\nsoftmax\nfc K=3\nloss softmax\n");
+struct Wiring {
+  const char* name;
+  const char* layers;  // between the input, 9x9x2, and the last fc
+};
+
+class NetGradients : public ::testing::TestWithParam<Wiring> {};
+
+TEST_P(NetGradients, MatchFiniteDifferences) {
+  check_gradients(std::string("input 9x9x2\ndefault init=xavier\n") + GetParam().layers + "fc K=3\nloss softmax\n");
+}
+
+constexpr Wiring wirings[] = {
+    {"softmax_in_the_middle", "fc K=6\nrelu\nsoftmax\n"},
+    {"smooth_functions", "conv K=3 F=3\nsigmoid\nfc K=7\ntanh\nfc K=6\nleakyrelu slope=0.2\n"},
+    {"relu_masked_by_maxpool", "conv K=4 F=3\nrelu\nmaxpool F=3 S=2\nconv K=3 F=2\nrelu\n"},
+    {"relu_that_maxpool_may_not_mask",
+     "conv K=3 F=3\nr: relu\np: maxpool F=3 S=2\nq: avgpool F=3 S=2 from=r\nadd from=p,q\n"},
+    {"average_pools",
+     "conv K=3 F=3 P=1\navgpool F=3 S=2 P=1\nconv K=4 F=3 P=1\navgpool F=2 S=2 fit=ceil pad=not\nconv K=4 "
+     "F=1\nglobalavgpool\n"},
+    {"norms", "conv K=5 F=3\nlrn n=3 alpha=0.5\nconv K=4 F=2\nlrn n=3 alpha=0.7 region=within k=2\n"},
+    {"batch_norm", "conv K=4 F=3 bias=off\nbatchnorm\nrelu\nconv K=4 F=3\nbatchnorm\nfc K=5\nbatchnorm\ntanh\n"},
+    {"batch_norm_first", "batchnorm\nconv K=3 F=3\n"},
+    {"dropout", "dropout p=0.2\nconv K=4 F=3\nrelu\ndropout\nfc K=8\ntanh\ndropout p=0.3\n"},
+    {"residual",
+     "a: conv K=4 F=3 S=2 bias=off\nb: conv K=4 F=3 P=1 bias=off\nrelu\nc: conv K=4 F=3 P=1\nadd from=c,a\nr: relu\nd: conv K=4 F=1 "
+     "from=r\n"
+     "add from=r,d\n"},
+    {"residual_with_batch_norm",
+     "conv K=4 F=3 S=2\nbatchnorm\na: relu\nconv K=4 F=3 P=1\nbatchnorm\nrelu\nconv K=4 F=3 P=1\nb: batchnorm\nadd "
+     "from=b,a\nrelu\n"},
+    {"twice_the_same", "a: conv K=3 F=3\nadd from=a,a\n"},
+    {"inception",
+     "s: conv K=3 F=3 S=2\na: conv K=2 F=1\nb: conv K=3 F=3 P=1 from=s\nrelu\nc: conv K=2 F=1 from=relu1\nd: maxpool "
+     "F=3 "
+     "S=1 P=1 from=s\nconcat from=a,c,d\n"},
+    {"concat_of_rows", "a: fc K=4\nb: fc K=3 from=input1\ntanh\nconcat from=a,tanh1\n"},
+    {"flatten", "c: conv K=3 F=3 S=2\nf: flatten\nsigmoid\na: fc K=4\nb: fc K=4 from=c\nadd from=a,b\n"},
+};
+INSTANTIATE_TEST_SUITE_P(Net, NetGradients, ::testing::ValuesIn(wirings),
+                         [](const auto& instance) { return std::string(instance.param.name); });
+
+class LossGradients : public ::testing::TestWithParam<const char*> {};
+
+TEST_P(LossGradients, MatchFiniteDifferences) {
+  check_gradients(std::string("input 9x9x2\nconv K=4 F=3\ntanh\nfc K=3\nloss ") + GetParam());
+}
+
+INSTANTIATE_TEST_SUITE_P(Net, LossGradients,
+                         ::testing::Values("softmax smoothing=0.2", "softmax class-weights=0.5,2,1", "hinge",
+                                           "hinge squared=on mean=on margin=2", "mse"));
+
+TEST(Net, BatchNormKeepsRunningStatistics) {
+  SmallRun run({.lane_batch = 6, .global_batch = 6}, {.name = "momentum"},
+               "input 9x9x2\nbatchnorm momentum=0.25\nfc K=3\nloss softmax");
+  const SmallData data(6);
+  double sum = 0, squares = 0;
+  constexpr int64_t count = 6 * 81;
+  for (int64_t i = 0; i < count; ++i) sum += static_cast<double>(data.pixels[2 * i]) - 0.5;
+  for (int64_t i = 0; i < count; ++i) {
+    const double deviation = static_cast<double>(data.pixels[2 * i]) - 0.5 - sum / count;
+    squares += deviation * deviation;
+  }
+  run.sink->begin(0, 0.1f);
+  std::vector<LaneTotals> totals(1);
+  run.lanes->run(data.batch(0, 6), *run.sink, totals);
+  const auto value = [&](const char* name) { return run.arena.weights()[run.net.segments().find(name)->offset]; };
+  // PyTorch's: (1 - momentum) old + momentum new, the variance unbiased.
+  EXPECT_NEAR(value("batchnorm1/running_mean"), 0.25 * sum / count, 1e-6);
+  EXPECT_NEAR(value("batchnorm1/running_variance"), 0.75 + 0.25 * squares / (count - 1), 1e-6);
+}
+
+TEST(Net, DropoutDrawsANewMaskAtEveryPosition) {
+  SmallRun run({.lane_batch = 6, .global_batch = 6}, {.name = "sgd"}, "input 9x9x2\ndropout\nfc K=3\nloss softmax");
+  const SmallData data(6);
+  KeepingSink sink;
+  const auto loss_at = [&](int64_t position) {
+    Batch batch = data.batch(0, 6);
+    batch.position = position;
+    std::vector<LaneTotals> totals(1);
+    run.lanes->run(batch, sink, totals);
+    return totals[0].loss;
+  };
+  EXPECT_EQ(loss_at(0), loss_at(0));
+  EXPECT_NE(loss_at(0), loss_at(6));
+  EXPECT_NE(loss_at(0) / 6, mean_loss(run, data, 6));
 }
 
 TEST(Net, GradientBuffersMayBeReusedWithoutClearing) {

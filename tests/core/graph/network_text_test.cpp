@@ -82,7 +82,7 @@ INSTANTIATE_TEST_SUITE_P(
         BadText{"input 8x8x3\nrelu from=b", "x.net:2:11: no earlier layer is called 'b'; known here: input1"},
         BadText{"input 8\na: relu\na: relu", "x.net:3:1: 'a' names an earlier layer already; choose another label"},
         BadText{"input 8\nloss softmax\nrelu", "x.net:3:1: nothing can follow the loss; move it to the end"},
-        BadText{"input 8\nloss softmx", "x.net:2:6: 'softmx' is not one of: softmax; did you mean 'softmax'?"},
+        BadText{"input 8\nloss softmx", "x.net:2:6: 'softmx' is not one of: softmax, hinge, mse; did you mean 'softmax'?"},
         BadText{"input 8\nfc K=2\nfc K=3 from=input1",
                 "x.net:2:1: nothing reads the output of 'fc1'; use it or remove the line"},
         BadText{"input 8\ndefault fiit=floor", "x.net:2:9: no layer has an attribute 'fiit'; did you mean 'fit'?"},

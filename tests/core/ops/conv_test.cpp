@@ -6,7 +6,11 @@
 #include <vector>
 
 #include "core/base/error.hpp"
+#include "core/base/isa.hpp"
+#include "core/ops/conv_pass.hpp"
 #include "core/ops/onednn/primitive.hpp"
+#include "core/ops/tuning.hpp"
+#include "tests/core/ops/families.hpp"
 
 namespace convoy {
 namespace {
@@ -116,6 +120,74 @@ TEST(Conv, TakesOverChangedWeightsOnlyWhenTold) {
   conv->forward({.scratch = scratch.data()}, &x, nullptr, &y);
   EXPECT_EQ(y, 15);
 }
+
+TEST(Conv, ChoosesByMeasurementOnceAndUsesWhatWasKept) {
+  const auto device = make_cpu_device();
+  const ConvSpec spec{.input = {8, 8, 16}, .filters = 20, .kernel = {5, 5}, .padding = {2, 2, 2, 2}};
+  Tuning measuring;
+  const std::string names = make_conv(*device, spec, {.batch = 4, .tuning = &measuring})->algorithms();
+  EXPECT_EQ(measuring.entries().size(), 3);
+  Tuning told;
+  for (const auto& [key, measured] : measuring.entries()) {
+    EXPECT_THAT(key, HasSubstr("conv 8x8x16 K=20 F=5x5 S=1x1 P=2,2,2,2 D=1x1 G=1 few images threads=1 fp32 "));
+    EXPECT_TRUE(measured.seconds.contains(measured.choice)) << key;
+    told.keep(key, measured.choice);
+  }
+  EXPECT_EQ(make_conv(*device, spec, {.batch = 4, .tuning = &told})->algorithms(), names);
+  for (const auto& [key, measured] : told.entries()) EXPECT_TRUE(measured.seconds.empty()) << key;
+}
+
+TEST(Conv, ReservesScratchToAccumulateOnlyIfItMay) {
+  const auto device = make_cpu_device();
+  ConvSpec spec{.input = {8, 8, 64}, .filters = 64, .kernel = {3, 3}, .padding = {1, 1, 1, 1}};
+  const OpOptions options{.batch = 16};
+  const size_t may = make_conv(*device, spec, options)->scratch_bytes();
+  spec.accumulates = false;
+  EXPECT_LT(make_conv(*device, spec, options)->scratch_bytes(), may);
+}
+
+TEST(Conv, RefusesBf16WhereTheProcessorHasNone) {
+  if (cpu_has_bf16()) GTEST_SKIP() << "it has";
+  const auto device = make_cpu_device();
+  try {
+    make_conv(*device, {.input = {4, 4, 4}}, {.compute = DType::bf16});
+    FAIL() << "made";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ExitCode::usage);
+    EXPECT_THAT(error.what(), AllOf(HasSubstr("bf16"), HasSubstr("precision=fp32")));
+  }
+}
+
+/// Each factor is rounded to 8 bits, by 2^-9 of itself at most, and so is each product's part of an unrolled image
+/// where oneDNN has nothing but a matrix product. Rounding in fp32 comes on top.
+void expect_near_in_bf16(const std::vector<float>& actual, const testing::Sums& expected, const std::string& what) {
+  ASSERT_EQ(actual.size(), expected.size()) << what;
+  for (size_t i = 0; i < actual.size(); ++i) {
+    const double tolerance = expected[i].magnitude * (3.02 * 0x1p-9 + 0x1p-22 * std::sqrt(expected[i].terms));
+    ASSERT_NEAR(static_cast<double>(actual[i]), expected[i].value, tolerance) << what << ", element " << i;
+  }
+}
+
+class Bf16Conv : public ::testing::TestWithParam<testing::OpCase> {};
+
+TEST_P(Bf16Conv, MatchesOracle) {
+  if (!cpu_has_bf16()) GTEST_SKIP() << "no AVX512-BF16 here";
+  const auto device = make_cpu_device();
+  const auto op = testing::make_tested_op(GetParam());
+  const testing::OpData data = op->data(1);
+  const auto inputs = testing::as_doubles(data.inputs);
+  const auto output = op->output(inputs, data);
+  const auto gradients = op->gradients(inputs, data);
+  op->prepare(*device, {.batch = GetParam().batch, .compute = DType::bf16});
+  const auto result = op->run(0, data, Write::overwrite, std::vector<float>(data.inputs[0].size(), NAN));
+  expect_near_in_bf16(result.y, output, "output");
+  for (size_t g = 0; g < gradients.size(); ++g) {
+    if (!gradients[g].empty()) expect_near_in_bf16(result.gradients[g], gradients[g], concat("gradient ", g));
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Cases, Bf16Conv, ::testing::ValuesIn(testing::conv_cases()),
+                         [](const auto& instance) { return instance.param.name; });
 
 }  // namespace
 }  // namespace convoy

@@ -87,6 +87,20 @@ TEST(MaxPool, TakesTheLargestOfNegatives) {
   EXPECT_EQ(Pooled(std::vector<float>(16, -INFINITY), 3).y, std::vector<float>(12, -INFINITY));
 }
 
+TEST(MaxPool, PassesNothingThroughAReluThatStopped) {
+  const auto device = make_cpu_device();
+  MaxPoolSpec spec{.input = {1, 8, 1}, .output = {1, 4, 1}, .kernel = {1, 2}, .stride = {1, 2}, .masks_relu = true};
+  const auto pool = make_maxpool(*device, spec, {});
+  const std::vector<float> x{0, 0, 0, 3, NAN, 1, 1e-40f, 0}, dy{1, 2, 3, 4};
+  std::vector<std::byte> argmax(pool->argmax_bytes());
+  std::vector<float> y(4), dx(8);
+  pool->forward({}, x.data(), y.data(), argmax.data());
+  EXPECT_TRUE(std::isnan(y[2])) << "the output is as ever";
+  pool->backward({}, dy.data(), argmax.data(), dx.data(), Write::overwrite);
+  // As relu's own backward, which asks whether y > 0: NaN is not.
+  EXPECT_EQ(dx, (std::vector<float>{0, 0, 0, 2, 0, 0, 4, 0}));
+}
+
 TEST(MaxPool, NeedsNoArgmaxAtInference) {
   std::vector<float> plane(16);
   for (size_t i = 0; i < 16; ++i) plane[i] = static_cast<float>(i * 7 % 16);
@@ -97,11 +111,11 @@ TEST(MaxPool, NeedsNoArgmaxAtInference) {
 TEST(MaxPool, RefusesAWindowThatDoesNotFitAByte) {
   const auto device = make_cpu_device();
   try {
-    make_maxpool(*device, {.input = {17, 16, 1}, .output = {1, 1, 1}, .kernel = {17, 16}, .stride = {1, 1}}, {});
+    make_maxpool(*device, {.input = {16, 16, 1}, .output = {1, 1, 1}, .kernel = {16, 16}, .stride = {1, 1}}, {});
     FAIL() << "made";
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ExitCode::usage);
-    EXPECT_THAT(error.what(), HasSubstr("F=17x16"));
+    EXPECT_THAT(error.what(), HasSubstr("F=16x16"));
   }
 }
 

@@ -79,7 +79,8 @@ inline std::vector<size_t> places_of_max(const MaxPoolSpec& s, int64_t batch, co
           size_t place = x.size();
           for (int64_t r = 0; r < s.kernel.h; ++r) {
             for (int64_t t = 0; t < s.kernel.w; ++t) {
-              const int64_t row = p * s.stride.h + r - s.padding.top, column = q * s.stride.w + t - s.padding.left;
+              const int64_t row = p * s.stride.h + r * s.dilation.h - s.padding.top;
+              const int64_t column = q * s.stride.w + t * s.dilation.w - s.padding.left;
               if (row < 0 || row >= h || column < 0 || column >= w) continue;
               const size_t here = static_cast<size_t>(((n * h + row) * w + column) * c + channel);
               if (place == x.size() || x[here] > x[place]) place = here;

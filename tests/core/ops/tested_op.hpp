@@ -46,6 +46,33 @@ class TestedOp {
   virtual OpResult run(int team, const OpData& data, Write write, const std::vector<float>& before) = 0;
 };
 
+/// One block of scratch per team, filled with NaN, so that reading what was never written shows.
+class Scratch {
+ public:
+  void prepare(size_t bytes, int teams) {
+    blocks_.assign(static_cast<size_t>(teams), Block{});
+    for (Block& block : blocks_) {
+      block.storage.assign(bytes / sizeof(float) + 64, NAN);
+      void* start = block.storage.data();
+      size_t room = block.storage.size() * sizeof(float);
+      block.aligned = std::align(256, bytes, start, room);
+    }
+  }
+  OpContext context(int team) const { return {.team = team, .scratch = blocks_[static_cast<size_t>(team)].aligned}; }
+
+ private:
+  struct Block {
+    std::vector<float> storage;
+    void* aligned = nullptr;
+  };
+  std::vector<Block> blocks_;
+};
+
+/// Memory for an op's output, NaN until it is written.
+inline std::vector<float> sized(size_t n) {
+  return std::vector<float>(n, NAN);
+}
+
 std::unique_ptr<TestedOp> make_tested_op(const OpCase& op_case);
 
 inline std::vector<Doubles> as_doubles(const std::vector<std::vector<float>>& values) {

@@ -29,11 +29,6 @@ TEST(Values, FractionsAreTwoNumbers) {
   EXPECT_EQ(parse_fractions("1,,2"), std::nullopt);
 }
 
-TEST(Values, CommasSplitWithoutTheBlanksAroundThem) {
-  EXPECT_EQ(split_commas("a, b c ,d"), (std::vector<std::string>{"a", "b c", "d"}));
-  EXPECT_EQ(split_commas(""), (std::vector<std::string>{""}));
-}
-
 TEST(Values, NumberTextReadsBackAsTheSameNumber) {
   EXPECT_EQ(number_text(0.05), "0.05");
   for (const double value : {1.0 / 3, 1e-300, 0.1 + 0.2}) EXPECT_EQ(parse_number(number_text(value)), value);

@@ -1,20 +1,23 @@
-// `relu`: max(x, 0).
+// `relu`, `leakyrelu [slope=]`, `sigmoid`, `tanh`: elementwise functions.
 #pragma once
 
 #include "core/layers/attributes.hpp"
 #include "core/layers/layer.hpp"
-#include "core/ops/relu.hpp"
+#include "core/ops/activation.hpp"
 
 namespace convoy {
 
-class ReluLayer : public Layer {
+template <Activation function>
+class ActivationLayer : public Layer {
  public:
-  explicit ReluLayer(const Attributes& a) : shape_(a.input()) {}
+  explicit ActivationLayer(const Attributes& a) : shape_(a.input()) {
+    if (function == Activation::leaky_relu) slope_ = a.number_in("slope", 0.01f, 0, 1e6f);
+  }
   Shape output() const override { return shape_; }
   BackwardReads backward_reads() const override { return {.output = true}; }
   bool in_place() const override { return true; }
-  void prepare(Device& device, const OpOptions& options, bool) override {
-    op_ = make_relu(device, {.count = shape_.count()}, options);
+  void prepare(Device& device, const OpOptions& options, InputGradient) override {
+    op_ = make_activation(device, {.function = function, .count = shape_.count(), .slope = slope_}, options);
   }
   void forward(const LayerRun& run) override { op_->forward(run.op, run.x[0].f32(), run.y.f32()); }
   void backward(const LayerRun& run) override {
@@ -23,7 +26,8 @@ class ReluLayer : public Layer {
 
  private:
   Shape shape_;
-  std::unique_ptr<Relu> op_;
+  float slope_ = 0;
+  std::unique_ptr<ActivationOp> op_;
 };
 
 }  // namespace convoy

@@ -1,0 +1,46 @@
+// Sums of squares of gradients and weights, for optimizers that need norms before they update (design 10).
+//
+// Squares are added in double precision over blocks of 64 elements, and the blocks' sums exactly: the norms are the
+// same bits however the arena is cut on 64-element borders, that is, at any number of workers.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "core/base/exact_sum.hpp"
+#include "core/memory/arena.hpp"
+
+namespace convoy {
+
+/// Of one segment.
+struct SquaredNorms {
+  double gradient = 0, weight = 0;
+};
+
+/// What an optimizer must know before it updates.
+enum class NormNeed { none, gradients, gradients_and_weights };
+
+class NormSums {
+ public:
+  NormSums(const SegmentTable& table, NormNeed need);
+
+  void clear();
+
+  /// Adds the squares of [begin, end), both multiples of SegmentTable::alignment. Running averages are left out.
+  void add(const ParameterArena& arena, size_t begin, size_t end);
+
+  /// What add() has seen since clear(), as integers to be summed over the workers in place.
+  std::span<int64_t> words();
+
+  /// One per segment, from what words() then hold.
+  std::span<const SquaredNorms> norms();
+
+ private:
+  NormNeed need_;
+  std::vector<ExactSum> sums_;  // of each segment, the gradient's and the weight's
+  std::vector<int64_t> words_;
+  std::vector<SquaredNorms> norms_;
+};
+
+}  // namespace convoy

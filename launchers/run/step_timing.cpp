@@ -1,0 +1,146 @@
+// Training steps on made-up images, timed.
+#include "launchers/run/step_timing.hpp"
+
+#include <algorithm>
+
+#include "core/train/local_sink.hpp"
+#include "core/train/trainer.hpp"
+#include "launchers/run/lane_choice.hpp"
+#include "launchers/run/made_up_batch.hpp"
+#include "launchers/run/model.hpp"
+#include "launchers/run/run_plan.hpp"
+#include "launchers/run/tuning_file.hpp"
+
+namespace convoy {
+
+namespace {
+
+/// Keeps the steps after the warm-up; layers are timed from there on.
+class Recorder : public Observer {
+ public:
+  Recorder(Net& net, int64_t skip) : net_(net), skip_(skip) {
+    if (skip_ == 0) net_.start_timing();
+  }
+  void on_step(const StepReport& report) override {
+    if (report.step > skip_) reports_.push_back(report);
+    if (report.step == skip_) net_.start_timing();
+  }
+  double median(double StepReport::*figure) const {
+    std::vector<double> values;
+    for (const StepReport& report : reports_) values.push_back(report.*figure);
+    const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
+    std::nth_element(values.begin(), middle, values.end());
+    return *middle;
+  }
+
+ private:
+  Net& net_;
+  int64_t skip_;
+  std::vector<StepReport> reports_;
+};
+
+/// Bytes that forward and backward of one image must read and write at least, parameters left out.
+double bytes_of(const Graph& graph, const Node& node) {
+  double inputs = 0;
+  for (const int input : node.inputs) inputs += static_cast<double>(graph.nodes[input].output.count());
+  const auto output = static_cast<double>(node.output.count());
+  const BackwardReads reads = node.layer->backward_reads();
+  const double forward = inputs + output;
+  const double backward = output + inputs + (reads.input ? inputs : 0) + (reads.output ? output : 0);
+  return sizeof(float) * (forward + backward);
+}
+
+std::vector<LayerTiming> layer_timings(const Net& net, int teams, int64_t steps, int64_t batch) {
+  const Graph& graph = net.graph();
+  const std::vector<std::string> algorithms = net.algorithms();
+  std::vector<LayerTiming> layers;
+  for (size_t i = 0; i < graph.nodes.size(); ++i) {
+    LayerTiming layer = describe_layer(graph, graph.nodes[i], batch);
+    layer.algorithms = algorithms[i];
+    for (int team = 0; team < teams; ++team) {
+      layer.forward += net.seconds(team)[i].forward;
+      layer.backward += net.seconds(team)[i].backward;
+    }
+    layer.forward /= static_cast<double>(steps * teams);
+    layer.backward /= static_cast<double>(steps * teams);
+    layers.push_back(std::move(layer));
+  }
+  return layers;
+}
+
+}  // namespace
+
+LayerTiming describe_layer(const Graph& graph, const Node& node, int64_t batch) {
+  LayerTiming layer{.name = node.name, .kind = node.kind};
+  // The first layer with weights has no gradient to hand on.
+  const bool first = std::ranges::all_of(node.inputs, [](int input) { return input == 0; });
+  if (node.kind == "conv" || node.kind == "fc") {
+    layer.flops = static_cast<double>(2 * node.layer->multiply_adds() * batch * (first ? 2 : 3));
+  }
+  layer.bytes = bytes_of(graph, node) * static_cast<double>(batch);
+  return layer;
+}
+
+double LayerTiming::share_of(const MachinePeak& peak) const {
+  if (seconds() <= 0) return 0;
+  return (flops > 0 ? flops / peak.flops : bytes / peak.bytes_copied) / seconds();
+}
+
+StepTiming time_steps(const TimingOptions& options) {
+  StepTiming timing;
+  timing.threads = options.threads ? options.threads : static_cast<int>(allowed_cpus().size());
+  timing.peak = measure_peak(timing.threads);
+
+  const std::unique_ptr<Device> device = make_cpu_device();
+  const std::unique_ptr<Optimizer> optimizer = make_optimizer({.name = "momentum"});
+  Graph graph = build_graph(read_network(options.net));
+  const Shape image = graph.input();
+  const auto channels = static_cast<size_t>(image[image.rank() - 1]);
+  const int64_t classes = graph.nodes[static_cast<size_t>(graph.prediction())].output.count();
+  const LaneChoice lanes = choose_lanes({.batch = options.batch,
+                                         .threads = timing.threads,
+                                         .parameters = graph.parameters(),
+                                         .mixing = graph.mixes_images() ? Mixing::within_lane : Mixing::none});
+  timing.lanes = lanes.worker.lanes;
+  MadeUpBatch source(image, classes, options.batch);
+  Tuning tuning;
+  const std::string machine = tuning_machine(*device);
+  read_tuning_cache(machine, tuning);
+  Model model(
+      std::move(graph), *device,
+      {.pixels = {.mean = std::vector<float>(channels, 128.0f), .scale = std::vector<float>(channels, 1.0f / 255)},
+       .lanes = lanes.worker,
+       .slot_names = optimizer->slots(),
+       .compute = compute_type(options.precision),
+       .tuning = &tuning});
+  write_tuning_cache(machine, tuning);
+  timing.planned_bytes = model.plan().total();
+  model.allocate();
+  initialise_weights(model.arena(), 1);
+  model.weights_changed();
+
+  LocalSink sink(model.arena(), *optimizer);
+  // A rate this small keeps the loss finite for any network, and costs what any rate costs.
+  const Schedule schedule({.rate = 1e-6});
+  Recorder recorder(model.net(), options.warm_up);
+  const std::atomic<bool> never = false;
+  train({.net = model.net(),
+         .lanes = model.lanes(),
+         .source = source,
+         .sink = sink,
+         .schedule = schedule,
+         .observers = {&recorder},
+         .stop = never},
+        {.last_step = options.warm_up + options.steps,
+         .global_batch = options.batch,
+         .samples_per_epoch = options.batch,
+         .total_lanes = lanes.total_lanes});
+  timing.step = recorder.median(&StepReport::seconds);
+  timing.forward = recorder.median(&StepReport::forward);
+  timing.backward = recorder.median(&StepReport::backward);
+  timing.update = recorder.median(&StepReport::update);
+  timing.layers = layer_timings(model.net(), lanes.worker.teams(), options.steps, options.batch);
+  return timing;
+}
+
+}  // namespace convoy

@@ -1,0 +1,45 @@
+// Training steps of a network on made-up images, timed as a whole and layer by layer.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "core/graph/graph.hpp"
+#include "launchers/run/machine_peak.hpp"
+
+namespace convoy {
+
+struct TimingOptions {
+  std::string net;
+  int64_t batch = 64, steps = 50, warm_up = 5;
+  int threads = 0;  // 0: the cores this process may use
+  std::string precision = "fp32";
+};
+
+/// One layer: seconds of a step, what they were spent on, and how that compares with the machine's peak.
+struct LayerTiming {
+  std::string name, kind, algorithms;
+  double forward = 0, backward = 0;  // seconds, mean over the steps and threads
+  double flops = 0;                  // of both passes, all images; 0 for layers that only move data
+  double bytes = 0;                  // read and written at least
+  /// The share of what bounds the layer: arithmetic for those that multiply, else memory.
+  double share_of(const MachinePeak& peak) const;
+  double seconds() const { return forward + backward; }
+};
+
+/// The layer's work on `batch` images, not yet timed.
+LayerTiming describe_layer(const Graph& graph, const Node& node, int64_t batch);
+
+struct StepTiming {
+  int threads = 1;
+  int64_t lanes = 1;
+  double step = 0, forward = 0, backward = 0, update = 0;  // seconds, medians over the steps
+  std::vector<LayerTiming> layers;
+  MachinePeak peak;
+  size_t planned_bytes = 0;
+};
+
+/// Trains with momentum. Algorithms are chosen by measurement and kept in this user's cache. Throws as `convoy train`.
+StepTiming time_steps(const TimingOptions& options);
+
+}  // namespace convoy

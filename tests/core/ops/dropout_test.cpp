@@ -1,0 +1,73 @@
+#include "core/ops/dropout.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <vector>
+
+#include "core/base/error.hpp"
+
+namespace convoy {
+namespace {
+
+constexpr int64_t count = 1000, batch = 3;
+
+std::vector<float> dropped(const DropoutKey& key, float p, std::vector<float> x) {
+  const auto device = make_cpu_device();
+  const auto op = make_dropout(*device, {.count = count, .p = p}, {.batch = static_cast<int64_t>(x.size()) / count});
+  std::vector<float> y(x.size());
+  op->forward({}, key, x.data(), y.data());
+  op->forward({}, key, x.data(), x.data());
+  EXPECT_EQ(x, y) << "in place";
+  return y;
+}
+
+TEST(Dropout, DependsOnSeedLayerAndSampleAlone) {
+  const std::vector<float> ones(count * batch, 1.0f);
+  const DropoutKey key{.seed = 5, .layer = 2, .position = 100};
+  const std::vector<float> y = dropped(key, 0.5f, ones);
+  EXPECT_EQ(dropped(key, 0.5f, ones), y);
+  DropoutKey other = key;
+  ++other.position;
+  // The second image of one call is the first of the next.
+  const std::vector<float> next = dropped(other, 0.5f, ones);
+  EXPECT_EQ(std::vector<float>(next.begin(), next.end() - count), std::vector<float>(y.begin() + count, y.end()));
+  EXPECT_NE(next, y);
+  other = key;
+  ++other.seed;
+  EXPECT_NE(dropped(other, 0.5f, ones), y);
+  other = key;
+  ++other.layer;
+  EXPECT_NE(dropped(other, 0.5f, ones), y);
+}
+
+TEST(Dropout, KeepsTheShareAndTheMean) {
+  constexpr int64_t images = 200;
+  for (const float p : {0.1f, 0.5f, 0.9f}) {
+    const std::vector<float> y = dropped({.seed = 1}, p, std::vector<float>(count * images, 1.0f));
+    double kept = 0;
+    for (const float v : y) {
+      kept += v != 0;
+      if (v != 0) {
+        ASSERT_EQ(v, 1 / (1 - p));
+      }
+    }
+    const double n = static_cast<double>(y.size()), share = 1 - static_cast<double>(p);
+    EXPECT_NEAR(kept / n, share, 4 * std::sqrt(share * (1 - share) / n)) << "four standard deviations";
+  }
+}
+
+TEST(Dropout, DropsInfinitiesToo) {
+  const std::vector<float> mask = dropped({}, 0.5f, std::vector<float>(count, 1.0f));
+  const std::vector<float> y = dropped({}, 0.5f, std::vector<float>(count, -INFINITY));
+  for (size_t i = 0; i < y.size(); ++i) EXPECT_EQ(y[i], mask[i] != 0 ? -INFINITY : 0);
+}
+
+TEST(Dropout, RefusesAProbabilityOfOne) {
+  const auto device = make_cpu_device();
+  EXPECT_THROW(make_dropout(*device, {.p = 1}, {}), Error);
+  EXPECT_THROW(make_dropout(*device, {.p = NAN}, {}), Error);
+}
+
+}  // namespace
+}  // namespace convoy

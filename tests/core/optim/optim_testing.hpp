@@ -1,0 +1,56 @@
+// An arena in ordinary memory, and whole steps of an optimizer on it.
+#pragma once
+
+#include <algorithm>
+#include <cstdlib>
+#include <memory>
+#include <vector>
+
+#include "core/optim/optimizer.hpp"
+
+namespace convoy {
+
+struct TestArena {
+  TestArena(SegmentTable t, int slots)
+      : table(std::move(t)),
+        storage(static_cast<std::byte*>(std::aligned_alloc(256, ParameterArena::bytes(table, slots))), &std::free),
+        arena(table, slots, {storage.get(), ParameterArena::bytes(table, slots)}) {
+    std::fill_n(storage.get(), ParameterArena::bytes(table, slots), std::byte{0});
+  }
+  TestArena(SegmentTable t, const Optimizer& optimizer)
+      : TestArena(std::move(t), static_cast<int>(optimizer.slots().size())) {}
+
+  std::span<float> weights(size_t segment) const { return of(arena.weights(), segment); }
+  std::span<float> gradients(size_t segment) const { return of(arena.gradients(), segment); }
+
+  SegmentTable table;
+  std::unique_ptr<std::byte, decltype(&std::free)> storage;
+  ParameterArena arena;
+
+ private:
+  std::span<float> of(std::span<float> buffer, size_t segment) const {
+    const Segment& s = table.segments()[segment];
+    return buffer.subspan(s.offset, s.count);
+  }
+};
+
+/// One step over the whole arena, in the ranges between `cuts`.
+inline void take_step(const TestArena& test, const Optimizer& optimizer, float rate, int64_t step,
+                      std::vector<size_t> cuts = {}) {
+  UpdateStep info{.step = step, .rate = rate};
+  NormSums sums(test.table, optimizer.norm_need());
+  if (optimizer.norm_need() != NormNeed::none) {
+    sums.add(test.arena, 0, test.table.size());
+    sums.words();
+    info.norms = sums.norms();
+  }
+  cuts.push_back(test.table.size());
+  std::ranges::sort(cuts);
+  size_t begin = 0;
+  for (const size_t end : cuts) {
+    optimizer.update(test.arena, begin, end, info);
+    begin = end;
+  }
+}
+
+}  // namespace convoy
