@@ -130,8 +130,6 @@ void read_segment(const hdf5::File& file, const std::string& path, const Segment
   hdf5::read(file, path, H5T_NATIVE_FLOAT, buffer.data() + segment.offset);
 }
 
-enum class Buffers { required, optional };
-
 void read_weights(const hdf5::File& file, const ParameterArena& arena, Buffers buffers) {
   refuse_strangers(file, "params", arena.table(), is_parameter);
   refuse_strangers(file, "buffers", arena.table(), is_buffer);
@@ -223,7 +221,7 @@ void read_checkpoint_parameters(const std::string& path, const ParameterArena& a
   }
 }
 
-void read_initial_weights(const std::string& path, const ParameterArena& arena) {
+void read_initial_weights(const std::string& path, const ParameterArena& arena, Buffers buffers) {
   if (is_checkpoint(path)) verify_checkpoint(path);
   const hdf5::Session session;
   const hdf5::File file = hdf5::open_file(path);
@@ -231,7 +229,7 @@ void read_initial_weights(const std::string& path, const ParameterArena& arena) 
     fail(ExitCode::data, path,
          ": has no /params; give a checkpoint, or an HDF5 file with /params/LAYER/weight and bias");
   }
-  read_weights(file, arena, Buffers::optional);
+  read_weights(file, arena, buffers);
 }
 
 }  // namespace convoy

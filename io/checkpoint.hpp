@@ -40,9 +40,12 @@ CheckpointState read_checkpoint_state(const std::string& path);
 void read_checkpoint_parameters(const std::string& path, const ParameterArena& arena,
                                 const std::vector<std::string>& slot_names);
 
+/// Whether running averages must be in the file; where they may be missing, they keep their values.
+enum class Buffers { required, optional };
+
 /// Fills weights from any HDF5 file that has /params (a checkpoint, or one made by another tool: fp32 or fp64). Running
 /// averages that its /buffers lack keep the values they have.
-void read_initial_weights(const std::string& path, const ParameterArena& arena);
+void read_initial_weights(const std::string& path, const ParameterArena& arena, Buffers buffers = Buffers::optional);
 
 /// Checkpoints of a run, newest first (by step); temporary files are not among them.
 std::vector<std::string> list_checkpoints(const std::string& run_folder);

@@ -2,6 +2,8 @@
 #include <omp.h>
 #include <sys/mman.h>
 
+#include <algorithm>
+#include <cstdint>
 #include <cstdlib>
 #include <cstring>
 
@@ -15,6 +17,12 @@ namespace {
 
 constexpr size_t page = 4096;
 constexpr size_t huge_page = size_t{2} << 20;
+// From here on memory is mapped; never where AddressSanitizer is to watch its borders.
+#ifdef __SANITIZE_ADDRESS__
+constexpr size_t large = SIZE_MAX;
+#else
+constexpr size_t large = huge_page;
+#endif
 
 class CpuDevice final : public Device {
  public:
@@ -26,20 +34,42 @@ class CpuDevice final : public Device {
   }
 
   void* allocate(size_t bytes, std::string_view purpose) override {
-    const size_t border = bytes >= huge_page ? huge_page : page;
-    const size_t rounded = (bytes + border - 1) / border * border;
-    void* memory = rounded < bytes ? nullptr : std::aligned_alloc(border, rounded ? rounded : border);
+    void* memory = bytes >= large ? map_pages(bytes) : std::aligned_alloc(page, rounded(bytes, page));
     if (!memory) {
       fail(ExitCode::out_of_memory, "cannot allocate ", human_bytes(bytes), " for ", purpose,
            ": the machine has no such memory left; use a smaller batch or fewer workers on this machine");
     }
-    // A step touches all of it again and again: fewer, larger pages save most of the translations.
-    if (border == huge_page) madvise(memory, rounded, MADV_HUGEPAGE);
-    std::memset(memory, 0, rounded);
+    std::memset(memory, 0, bytes);
     return memory;
   }
 
-  void release(void* memory) noexcept override { std::free(memory); }
+  void release(void* memory, size_t bytes) noexcept override {
+    if (bytes >= large) {
+      munmap(memory, rounded(bytes, huge_page));
+    } else {
+      std::free(memory);
+    }
+  }
+
+ private:
+  static size_t rounded(size_t bytes, size_t border) {
+    return std::max(border, (bytes + border - 1) / border * border);
+  }
+
+  /// Mapped, because malloc may keep what is freed; on a border of huge pages, because a step touches all of it again
+  /// and again, and fewer, larger pages save most of the translations.
+  static void* map_pages(size_t bytes) {
+    const size_t size = rounded(bytes, huge_page), room = size + huge_page;
+    if (size < bytes || room < size) return nullptr;
+    void* mapped = mmap(nullptr, room, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (mapped == MAP_FAILED) return nullptr;
+    auto* begin = static_cast<std::byte*>(mapped);
+    const size_t before = (huge_page - reinterpret_cast<uintptr_t>(begin) % huge_page) % huge_page;
+    if (before > 0) munmap(begin, before);
+    munmap(begin + before + size, huge_page - before);
+    madvise(begin + before, size, MADV_HUGEPAGE);
+    return begin + before;
+  }
 };
 
 }  // namespace

@@ -24,7 +24,8 @@ class Device {
 
   /// Zeroed memory, aligned to 4096 bytes. Throws Error(out_of_memory) naming `purpose` and the size.
   virtual void* allocate(size_t bytes, std::string_view purpose) = 0;
-  virtual void release(void* memory) noexcept = 0;
+  /// Gives back what allocate(bytes) gave.
+  virtual void release(void* memory, size_t bytes) noexcept = 0;
 };
 
 /// Memory owned by a device.
@@ -41,7 +42,7 @@ class DeviceBuffer {
     return *this;
   }
   ~DeviceBuffer() {
-    if (data_) device_->release(data_);
+    if (data_) device_->release(data_, bytes_);
   }
 
   std::byte* data() const { return data_; }

@@ -158,6 +158,7 @@ SegmentTable Graph::segments() const {
                  .decay_multiplier = parameter.decay_multiplier,
                  .rate_multiplier = parameter.rate_multiplier,
                  .init = parameter.init,
+                 .role = parameter.role,
                  .average_rate = parameter.average_rate});
     }
   }

@@ -19,13 +19,14 @@ class BatchNormLayer : public Layer {
     momentum_ = a.number_in("momentum", 0.1f, 1e-6f, 1);
     rate_ = a.multipliers("rate", {});
     decay_ = a.multipliers("decay", {.weight = 0, .bias = 0});
+    role_ = a.has("decay") ? Segment::Role::bias_with_own_decay : Segment::Role::bias;
   }
   Shape output() const override { return shape_; }
   std::vector<ParameterSpec> parameters() const override {
     const Shape shape{spec_.channels};
     const Initialiser zero, one{.value = 1};
-    return {{"weight", shape, one, decay_.weight, rate_.weight},
-            {"bias", shape, zero, decay_.bias, rate_.bias},
+    return {{"weight", shape, one, decay_.weight, rate_.weight, 0, role_},
+            {"bias", shape, zero, decay_.bias, rate_.bias, 0, role_},
             {"running_mean", shape, zero, 0, 1, momentum_},
             {"running_variance", shape, one, 0, 1, momentum_}};
   }
@@ -72,6 +73,7 @@ class BatchNormLayer : public Layer {
   BatchNormSpec spec_;
   float momentum_ = 0;
   Attributes::Multipliers rate_, decay_;
+  Segment::Role role_ = Segment::Role::bias;
   int64_t samples_ = 1;
   std::unique_ptr<BatchNorm> op_;
 };

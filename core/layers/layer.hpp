@@ -25,6 +25,7 @@ struct ParameterSpec {
   float decay_multiplier = 1;
   float rate_multiplier = 1;
   float average_rate = 0;
+  Segment::Role role = Segment::Role::weight;
 };
 
 /// What the backward pass of a layer reads; anything not claimed may be overwritten as soon as forward is done with it.
@@ -72,6 +73,8 @@ class Layer {
   virtual Window window() const { return {}; }
   virtual BackwardReads backward_reads() const { return {}; }
   virtual bool is_loss() const { return false; }
+  /// Of a loss: whether labels are numbers to be met, and not classes of its input.
+  virtual bool is_regression() const { return false; }
   /// True if an image's output depends on the other images of its lane.
   virtual bool mixes_images() const { return false; }
 

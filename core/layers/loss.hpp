@@ -40,6 +40,7 @@ class LossLayer : public Layer {
   }
   Shape output() const override { return {}; }
   bool is_loss() const override { return true; }
+  bool is_regression() const override { return spec_.kind == LossSpec::Kind::mse && spec_.classes == 1; }
   BackwardReads backward_reads() const override { return {.input = true}; }
   void prepare(Device& device, const OpOptions& options, InputGradient) override {
     op_ = make_loss(device, spec_, options);

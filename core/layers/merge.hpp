@@ -80,7 +80,7 @@ class ConcatLayer : public Layer {
       channels += spec_.channels.back();
     }
     output_ = images ? Shape{inputs[0][0], inputs[0][1], channels} : Shape{channels};
-    spec_.pixels = output_.count() / channels;
+    spec_.pixels = images ? inputs[0][0] * inputs[0][1] : 1;
   }
   Shape output() const override { return output_; }
   void prepare(Device& device, const OpOptions& options, InputGradient) override {

@@ -52,6 +52,7 @@ class WeightedLayer : public Layer {
     spec_.bias = a.on_off("bias", true);
     weight_ = {"weight", weight, init, decay.weight, rate.weight};
     bias_ = {"bias", {outputs}, bias, decay.bias, rate.bias};
+    bias_.role = a.numbers("decay").size() == 2 ? Segment::Role::bias_with_own_decay : Segment::Role::bias;
   }
 
   Spec spec_;

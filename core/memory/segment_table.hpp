@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -32,8 +33,12 @@ struct Segment {
   float decay_multiplier = 1;
   float rate_multiplier = 1;
   Initialiser init;
-  /// 0 for a parameter. Else this is a running average (batch norm's statistics): the "gradient" holds the newest value,
-  /// summed over lanes and workers like any other, and an update is w += average_rate (g - w), whatever the optimizer.
+  /// Biases and norms: LARS does not scale their rate, and decay-bias=on decays them unless the network says how much.
+  enum class Role : uint8_t { weight, bias, bias_with_own_decay };
+  Role role = Role::weight;
+  /// 0 for a parameter. Else this is a running average (batch norm's statistics): the "gradient" holds the newest
+  /// value, summed over lanes and workers like any other, and an update is w += average_rate (g - w), whatever the
+  /// optimizer.
   float average_rate = 0;
 
   bool is_parameter() const { return average_rate == 0; }

@@ -52,7 +52,7 @@ CONVOY_ISA_CLONES void hyperbolic_tangent(int64_t n, const float* x, float* y) {
 template <typename Slope>
 [[gnu::always_inline]] inline void spread(int64_t n, const float* y, const float* dy, float* dx, Write write,
                                           const Slope& slope) {
-  if (write == Write::accumulate) {
+  if (write == Write::accumulate) {  // NOLINT(bugprone-branch-clone): the pragmas hide the loops
 #pragma omp simd
     for (int64_t i = 0; i < n; ++i) dx[i] += slope(y[i], dy[i]);
   } else {

@@ -20,8 +20,11 @@ template <typename Pass>
 struct Algorithm {
   std::string name;       // in a Tuning
   bool promising = true;  // false: not measured, used only if a Tuning was told to
-  std::function<std::unique_ptr<Pass>()> make;
+  std::function<std::unique_ptr<Pass>(const OpOptions& options)> make;
 };
+
+/// As many images tell which algorithm is fastest; more would only take time and memory.
+constexpr int64_t trial_batch = 32;
 
 /// Memory to try a pass on, filled with small numbers.
 class Trial {
@@ -92,35 +95,36 @@ namespace {
 template <typename Pass>
 std::unique_ptr<Pass> choose(Device& device, const ConvSpec& spec, const OpOptions& options, std::string_view pass,
                              const std::vector<Algorithm<Pass>>& algorithms) {
-  if (!options.tuning) return algorithms[0].make();
+  if (!options.tuning) return algorithms[0].make(options);
   const std::string key = conv_tuning_key(spec, options, pass);
-  const auto kept = options.tuning->entries().find(key);
-  if (kept != options.tuning->entries().end()) {
-    for (const auto& algorithm : algorithms) {
-      if (algorithm.name == kept->second.choice) return algorithm.make();
-    }
+  const std::string kept = options.tuning->kept(key);
+  for (const auto& algorithm : algorithms) {
+    if (algorithm.name == kept) return algorithm.make(options);
   }
-  if (!options.tuning->measures()) return algorithms[0].make();
+  if (!options.tuning->measures()) return algorithms[0].make(options);
+  OpOptions tried = options;
+  tried.batch = std::min(options.batch, trial_batch);
+  std::vector<const Algorithm<Pass>*> promising;
   std::vector<std::unique_ptr<Pass>> made;
   std::vector<Tuning::Candidate> candidates;
   for (const auto& algorithm : algorithms) {
     if (!algorithm.promising) continue;
-    made.push_back(algorithm.make());
+    promising.push_back(&algorithm);
+    made.push_back(algorithm.make(tried));
     candidates.push_back({algorithm.name, {}});
   }
   std::optional<Trial> trial;
-  if (made.size() > 1) trial.emplace(device, spec, options);
+  if (made.size() > 1) trial.emplace(device, spec, tried);
   for (size_t i = 0; trial && i < made.size(); ++i) candidates[i].work = trial->work(*made[i]);
-  return std::move(made[options.tuning->choose(key, candidates)]);
+  return promising[options.tuning->choose(key, candidates)]->make(options);
 }
 
 /// What there is for this spec, in the order of preference. Promising are Winograd's tiles of the size that needs the
 /// fewest products, if the channels are as many as pay for the transforms; else the image's rows.
 class Algorithms {
  public:
-  Algorithms(const ConvSpec& spec, const OpOptions& options)
+  explicit Algorithms(const ConvSpec& spec)
       : spec_(spec),
-        options_(options),
         kernels_(conv_kernels()),
         rows_(kernels_ && rows::applies(spec)),
         rows_backward_(kernels_ && rows::applies_backward_data(spec)) {
@@ -146,18 +150,19 @@ class Algorithms {
   template <typename Pass, typename Onednn, typename Winograd, typename Rows>
   std::vector<Algorithm<Pass>> list(Onednn make_onednn, Winograd make_winograd, bool rows, Rows make_rows) const {
     std::vector<Algorithm<Pass>> out;
-    out.push_back({"direct", true, [=, this] { return make_onednn(spec_, options_); }});
+    out.push_back({"direct", true, [=, this](const OpOptions& options) { return make_onednn(spec_, options); }});
     // Under bf16, too: these multiply in fp32, which is more exact, and are often faster still.
     for (const WinogradKernels* tile : winograd_) {
       out.push_back({winograd::name_of(*tile), winograd_pays_ && tile == winograd_[0],
-                     [=, this] { return make_winograd(spec_, options_, *kernels_, *tile); }});
+                     [=, this](const OpOptions& options) { return make_winograd(spec_, options, *kernels_, *tile); }});
     }
-    if (rows) out.push_back({"rows", rows_pay_, [=, this] { return make_rows(spec_, options_, *kernels_); }});
+    if (rows)
+      out.push_back(
+          {"rows", rows_pay_, [=, this](const OpOptions& options) { return make_rows(spec_, options, *kernels_); }});
     return out;
   }
 
   const ConvSpec& spec_;
-  const OpOptions& options_;
   const ConvKernels* kernels_;
   std::vector<const WinogradKernels*> winograd_;  // the best tile size first
   bool rows_, rows_backward_, winograd_pays_ = false, rows_pay_ = false;
@@ -166,7 +171,7 @@ class Algorithms {
 class CpuConv final : public Conv {
  public:
   CpuConv(Device& device, const ConvSpec& spec, const OpOptions& options) {
-    const Algorithms algorithms(spec, options);
+    const Algorithms algorithms(spec);
     forward_ = choose(device, spec, options, "forward", algorithms.forward());
     if (spec.input_gradient) {
       backward_data_ = choose(device, spec, options, "backward data", algorithms.backward_data());

@@ -89,8 +89,8 @@ CONVOY_ISA_CLONES void add_row(int64_t n, const float* from, float* __restrict t
 
 CONVOY_ISA_CLONES void normalise(const Lines& lines, const Formula& f, const float* x, const float* sums,
                                  float* __restrict y) {
-  const auto [k, alpha, beta] = f;
-  over_lines(lines, beta, [=](int64_t i, int64_t b, const auto& factors_of) {
+  const float k = f.k, alpha = f.alpha;
+  over_lines(lines, f.beta, [=](int64_t i, int64_t b, const auto& factors_of) {
     y[i] = x[i] * factors_of(k + alpha * sums[b]).power;
   });
 }
@@ -98,8 +98,8 @@ CONVOY_ISA_CLONES void normalise(const Lines& lines, const Formula& f, const flo
 /// direct = dy s^-beta; slopes = dy y / s.
 CONVOY_ISA_CLONES void slopes_of(const Lines& lines, const Formula& f, const float* x, const float* sums,
                                  const float* dy, float* __restrict direct, float* __restrict slopes) {
-  const auto [k, alpha, beta] = f;
-  over_lines(lines, beta, [=](int64_t i, int64_t b, const auto& factors_of) {
+  const float k = f.k, alpha = f.alpha;
+  over_lines(lines, f.beta, [=](int64_t i, int64_t b, const auto& factors_of) {
     const Factors factors = factors_of(k + alpha * sums[b]);
     direct[b] = dy[i] * factors.power;
     slopes[b] = dy[i] * x[i] * factors.over_s;

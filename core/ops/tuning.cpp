@@ -36,8 +36,16 @@ std::vector<double> measure(std::span<const Tuning::Candidate> candidates) {
 
 }  // namespace
 
+std::string Tuning::kept(const std::string& key) {
+  const auto entry = entries_.find(key);
+  if (entry == entries_.end()) return "";
+  entry->second.used = true;
+  return entry->second.choice;
+}
+
 size_t Tuning::choose(const std::string& key, std::span<const Candidate> candidates) {
   Measured& entry = entries_[key];
+  entry.used = true;
   for (size_t i = 0; i < candidates.size(); ++i) {
     if (candidates[i].name == entry.choice) return i;
   }

@@ -8,6 +8,7 @@
 #include <map>
 #include <span>
 #include <string>
+#include <utility>
 
 namespace convoy {
 
@@ -19,7 +20,8 @@ class Tuning {
   };
   struct Measured {
     std::string choice;
-    std::map<std::string, double> seconds;  // of each candidate, where this process measured them
+    std::map<std::string, double> seconds{};  // of each candidate, as they were measured
+    bool used = false;                        // an op asked for it
   };
 
   /// recall: what was not kept is not measured either, ops then take their first candidate.
@@ -32,8 +34,13 @@ class Tuning {
   /// kept. The first is preferred unless another is faster by more than the noise of a measurement.
   size_t choose(const std::string& key, std::span<const Candidate> candidates);
 
+  /// The name kept for `key`, "" where there is none.
+  std::string kept(const std::string& key);
+
   /// Takes over a choice made elsewhere, as entries() gave it.
-  void keep(const std::string& key, const std::string& choice) { entries_[key].choice = choice; }
+  void keep(const std::string& key, const std::string& choice, std::map<std::string, double> seconds = {}) {
+    entries_[key] = {.choice = choice, .seconds = std::move(seconds)};
+  }
   const std::map<std::string, Measured>& entries() const { return entries_; }
 
  private:

@@ -94,7 +94,7 @@ double local_rate(double trust, double decay, const SegmentFacts& facts) {
 }
 
 void update_lars(const OptimizerOptions& o, UpdateSpan span, const SegmentFacts& facts, int64_t) {
-  if (facts.segment.decay_multiplier != 0) {
+  if (facts.segment.role == Segment::Role::weight) {
     const auto local = static_cast<float>(local_rate(o.trust, static_cast<double>(span.slope.decay), facts));
     span.slope = {.scale = span.slope.scale * local, .decay = span.slope.decay * local, .l1 = span.slope.l1 * local};
   }
@@ -208,7 +208,8 @@ class TableOptimizer : public Optimizer {
         facts.gradient_norm = scale * std::sqrt(squares.gradient);
         facts.weight_norm = std::sqrt(squares.weight);
       }
-      const float multiplier = options_.decay_bias ? 1 : segment->decay_multiplier;
+      const bool lifted = options_.decay_bias && segment->role == Segment::Role::bias;
+      const float multiplier = lifted ? 1 : segment->decay_multiplier;
       span.rate = step.rate * segment->rate_multiplier;
       span.slope = {.scale = static_cast<float>(scale),
                     .decay = options_.weight_decay * multiplier,

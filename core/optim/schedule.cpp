@@ -26,7 +26,8 @@ double constant(const ScheduleOptions& o, int64_t) {
 }
 
 double step_wise(const ScheduleOptions& o, int64_t step) {
-  return o.rate * std::pow(o.gamma, static_cast<double>(step / o.step_size));
+  const int64_t drops = step / o.step_size;
+  return o.rate * std::pow(o.gamma, static_cast<double>(drops));
 }
 
 double multistep(const ScheduleOptions& o, int64_t step) {

@@ -1,25 +1,22 @@
 #include "core/train/evaluate.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <limits>
 #include <mutex>
 #include <vector>
+
+#include "core/base/exact_sum.hpp"
 
 namespace convoy {
 
 namespace {
 
-constexpr double loss_unit = 0x1p-32;
-constexpr double loss_cap = 0x1p20;
-
-int64_t fixed_point(float loss) {
-  const double value = std::isnan(loss) ? loss_cap : std::clamp(static_cast<double>(loss), -loss_cap, loss_cap);
-  return std::llround(value / loss_unit);
-}
-
 /// How many scores beat the label's; ties go to the lower class, as in the training accuracy. NaN beats nothing and a
 /// NaN label score loses to everything.
 int64_t rank_of(const float* scores, int64_t classes, int32_t label) {
+  if (label < 0 || label >= classes) return std::numeric_limits<int64_t>::max();  // a number to be met, not a class
   int64_t better = 0;
   for (int64_t c = 0; c < classes; ++c) {
     if (c == label) continue;
@@ -34,6 +31,12 @@ struct Chunk {
   std::vector<std::byte> images;
   std::vector<int32_t> labels;
   int64_t count = 0;
+};
+
+/// Sums of one evaluation, the same whatever the order and the number of workers.
+struct EvaluationSums {
+  int64_t samples = 0, top1 = 0, top5 = 0;
+  ExactSum loss;
 };
 
 }  // namespace
@@ -65,23 +68,29 @@ EvaluationReport evaluate(Lanes& lanes, const Net& net, const SampleReader& read
   const auto visit = [&](int team, ConstView prediction, const float* losses) {
     const Chunk& chunk = team_chunks[team];
     const int64_t classes = prediction.shape.count() / batch;
-    EvaluationSums own;
+    int64_t top1 = 0, top5 = 0;
     for (int64_t n = 0; n < chunk.count; ++n) {
       const int64_t rank = rank_of(prediction.f32() + n * classes, classes, chunk.labels[static_cast<size_t>(n)]);
-      own.top1 += rank < 1 ? 1 : 0;
-      own.top5 += rank < 5 ? 1 : 0;
-      own.loss += fixed_point(losses[n]);
+      top1 += rank < 1 ? 1 : 0;
+      top5 += rank < 5 ? 1 : 0;
     }
     const std::lock_guard lock(mutex);
-    sums.samples += chunk.count, sums.top1 += own.top1, sums.top5 += own.top5, sums.loss += own.loss;
+    sums.samples += chunk.count, sums.top1 += top1, sums.top5 += top5;
+    // Rounding may leave a loss of 0 a little below it.
+    for (int64_t n = 0; n < chunk.count; ++n) {
+      sums.loss.add(losses[n] < 0 ? 0 : static_cast<double>(losses[n]));
+    }
   };
   lanes.evaluate(mine, load, visit);
 
-  int64_t all[] = {sums.samples, sums.top1, sums.top5, sums.loss};
+  std::array<int64_t, 3 + ExactSum::words> all{sums.samples, sums.top1, sums.top5};
+  const auto loss_words = std::span(all).last<ExactSum::words>();
+  sums.loss.store(loss_words);
   sum(all);
+  sums.loss.load(loss_words);
   const auto samples = static_cast<double>(std::max<int64_t>(all[0], 1));
   return {.samples = all[0],
-          .loss = static_cast<double>(all[3]) * loss_unit / samples,
+          .loss = sums.loss.value() / samples,
           .top1 = static_cast<double>(all[1]) / samples,
           .top5 = static_cast<double>(all[2]) / samples};
 }

@@ -8,16 +8,10 @@
 
 namespace convoy {
 
-/// Sums of one evaluation. The loss is kept in fixed point, so that the sum does not depend on its order.
-struct EvaluationSums {
-  int64_t samples = 0;
-  int64_t top1 = 0, top5 = 0;
-  int64_t loss = 0;  // units of 2^-32; each sample's loss is capped at 2^20 (NaN counts as the cap)
-};
-
 struct EvaluationReport {
   int64_t samples = 0;
-  double loss = 0, top1 = 0, top5 = 0;
+  double loss = 0;  // mean; NaN if that of any sample is 2^96 or more, or not finite
+  double top1 = 0, top5 = 0;
 };
 
 /// Where evaluation samples come from; called from several threads at once.

@@ -57,6 +57,7 @@ int bench_step(const TimingOptions& options, bool json) {
                    {"steps", options.steps},
                    {"precision", options.precision},
                    {"planned_bytes", timing.planned_bytes},
+                   {"peak_bytes", timing.peak_bytes},
                    {"seconds", seconds},
                    {"layers", layers},
                    {"peak", json_of(timing.peak)}}

@@ -119,8 +119,7 @@ Answer evaluate_as_asked(const EvalOptions& options, Worker& worker) {
   });
   worker.on_leader([&] {
     if (options.checkpoint.empty()) {
-      initialise_weights(model->arena(), 1);  // a file of weights may have no running averages
-      read_initial_weights(options.init, model->arena());
+      read_initial_weights(options.init, model->arena(), Buffers::required);
     } else {
       read_checkpoint_parameters(options.checkpoint, model->arena(), {});
     }

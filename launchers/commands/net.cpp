@@ -52,7 +52,8 @@ MemoryPlan memory_of(const Graph& graph, const NetCommandOptions& options) {
       {.purpose = trained ? ModelOptions::Purpose::training : ModelOptions::Purpose::inference,
        .pixels = {.mean = std::vector<float>(channels, 0.0f), .scale = std::vector<float>(channels, 1.0f)},
        .lanes = lanes.worker,
-       .slot_names = trained ? std::vector<std::string>{"momentum"} : std::vector<std::string>{}});
+       .slot_names = trained ? std::vector<std::string>{"momentum"} : std::vector<std::string>{},
+       .tuning = &tuning});
   return model.plan();
 }
 

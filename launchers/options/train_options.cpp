@@ -11,6 +11,10 @@
 
 namespace convoy {
 
+namespace {
+constexpr double most_epochs = 1e9;  // times the samples of any dataset, this many steps can still be counted
+}
+
 OptionSet train_option_set(TrainOptions& o) {
   OptionSet set("convoy train", "[RECIPE.cfg] [--key value]... --run DIR [--resume]",
                 "Trains a network. Alone it is one worker; under mpirun or srun it is as many as were started.\n"
@@ -29,7 +33,8 @@ OptionSet train_option_set(TrainOptions& o) {
   set.group("How long");
   set.integer("batch", o.batch, {.least = 1}, "images in one global batch, all workers together");
   set.integer("steps", o.steps, {.least = 1}, "steps to take in all (this or epochs; default none)");
-  set.number("epochs", o.epochs, {.least = 1e-9}, "passes over the data, in place of steps (default none)");
+  set.number("epochs", o.epochs, {.least = 1e-9, .most = most_epochs},
+             "passes over the data, in place of steps (default none)");
   set.alternatives({"steps", "epochs"});
 
   set.group("Data");
@@ -63,7 +68,7 @@ OptionSet train_option_set(TrainOptions& o) {
   set.group("Learning rate over time");
   set.choice("schedule", o.schedule.name, schedule_names(), "how the learning rate changes");
   set.integer("step-size", o.schedule.step_size, {.least = 1}, "schedule step: steps between changes (default none)");
-  set.number("step-epochs", o.step_epochs, {.least = 1e-9}, "the same in epochs (default none)");
+  set.number("step-epochs", o.step_epochs, {.least = 1e-9, .most = most_epochs}, "the same in epochs (default none)");
   set.alternatives({"step-size", "step-epochs"});
   set.text("milestones", o.milestones, "N[,N..]", "schedule multistep: the steps at which it changes (default none)");
   set.text("milestone-epochs", o.milestone_epochs, "X[,X..]", "the same in epochs (default none)");
@@ -120,7 +125,7 @@ void check(const TrainOptions& o) {
   }
   // For what they refuse; an epoch of one step stands for the real ones, which only the data tells.
   make_optimizer(o.optimizer);
-  Schedule(resolved_schedule(o, o.batch));
+  const Schedule schedule(resolved_schedule(o, o.batch));
   if (!o.fault.empty()) parse_fault(o.fault);
 }
 
@@ -147,7 +152,7 @@ TrainOptions parse_train_options(const std::vector<std::string>& arguments) {
 
 int64_t steps_of_epochs(double epochs, int64_t samples, int64_t batch) {
   const double whole = std::floor(epochs);
-  if (epochs == whole && whole < 1e9) return (static_cast<int64_t>(whole) * samples + batch - 1) / batch;
+  if (epochs == whole && whole <= most_epochs) return (static_cast<int64_t>(whole) * samples + batch - 1) / batch;
   return static_cast<int64_t>(std::ceil(epochs * static_cast<double>(samples) / static_cast<double>(batch)));
 }
 
@@ -168,7 +173,7 @@ std::vector<int64_t> milestones_of(const TrainOptions& options, int64_t samples)
   if (!options.milestone_epochs.empty()) {
     for (const std::string& part : split_commas(options.milestone_epochs)) {
       const auto epochs = parse_number(part);
-      if (!epochs || *epochs < 0) {
+      if (!epochs || *epochs < 0 || *epochs > most_epochs) {
         fail(ExitCode::usage, "milestone-epochs = ", options.milestone_epochs,
              ": expected numbers, at least 0, between commas, not '", part, "'");
       }

@@ -76,9 +76,9 @@ void check_data_fits(const Graph& graph, const ShardHeader& header, int64_t clas
          " are ", header.image.text(), "; write `input ", header.image.text(), "`, or use other data");
   }
   const int64_t outputs = graph.nodes[static_cast<size_t>(graph.prediction())].output.count();
-  if (class_count > outputs) {
-    fail(ExitCode::usage, graph.text.source, ": the network has ", outputs, " outputs, ", folder, " has ", class_count,
-         " classes; give the last layer K=", class_count);
+  if (class_count > outputs && !graph.nodes.back().layer->is_regression()) {
+    fail(ExitCode::usage, graph.text.source, ": the network has ", outputs, outputs == 1 ? " output, " : " outputs, ",
+         folder, " has ", class_count, " classes; give the last layer K=", class_count);
   }
 }
 

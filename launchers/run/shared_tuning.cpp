@@ -11,7 +11,7 @@ void make_with_one_choice(Worker& worker, Tuning& tuning, const Device& device, 
     write_tuning_cache(machine, tuning);
   });
   if (worker.size() == 1) return;
-  const std::string choices = worker.control().broadcast_text(tuning_json(tuning, machine), 0);
+  const std::string choices = worker.control().broadcast_text(tuning_json(tuning, machine, Choices::used), 0);
   worker.together([&] {
     if (worker.leader()) return;
     take_choices(choices, "what the first worker measured", tuning);

@@ -90,6 +90,7 @@ StepTiming time_steps(const TimingOptions& options) {
   StepTiming timing;
   timing.threads = options.threads ? options.threads : static_cast<int>(allowed_cpus().size());
   timing.peak = measure_peak(timing.threads);
+  forget_peak_memory();
 
   const std::unique_ptr<Device> device = make_cpu_device();
   const std::unique_ptr<Optimizer> optimizer = make_optimizer({.name = "momentum"});
@@ -135,6 +136,7 @@ StepTiming time_steps(const TimingOptions& options) {
          .global_batch = options.batch,
          .samples_per_epoch = options.batch,
          .total_lanes = lanes.total_lanes});
+  timing.peak_bytes = peak_memory();
   timing.step = recorder.median(&StepReport::seconds);
   timing.forward = recorder.median(&StepReport::forward);
   timing.backward = recorder.median(&StepReport::backward);

@@ -37,6 +37,7 @@ struct StepTiming {
   std::vector<LayerTiming> layers;
   MachinePeak peak;
   size_t planned_bytes = 0;
+  size_t peak_bytes = 0;  // that the process held, from making the network on
 };
 
 /// Trains with momentum. Algorithms are chosen by measurement and kept in this user's cache. Throws as `convoy train`.

@@ -98,7 +98,7 @@ class TrainingRun {
     worker_.on_leader([&] {
       console_.open_log(options_.run + "/train.log");
       metrics_.emplace(options_.run, start_.step);
-      if (!options_.exact) write_file(tuning_path(), tuning_json(tuning_, tuning_machine(*device_)));
+      if (!options_.exact) write_file(tuning_path(), tuning_json(tuning_, tuning_machine(*device_), Choices::used));
     });
   }
 

@@ -37,10 +37,10 @@ std::string tuning_machine(const Device& device) {
   return concat(processor(), "; ", text, "; convoy ", CONVOY_VERSION);
 }
 
-std::string tuning_json(const Tuning& tuning, const std::string& machine) {
+std::string tuning_json(const Tuning& tuning, const std::string& machine, Choices which) {
   nlohmann::ordered_json choices = nlohmann::ordered_json::object();
   for (const auto& [key, entry] : tuning.entries()) {
-    choices[key] = {{"choice", entry.choice}, {"seconds", entry.seconds}};
+    if (entry.used || which == Choices::all) choices[key] = {{"choice", entry.choice}, {"seconds", entry.seconds}};
   }
   return nlohmann::ordered_json{{"machine", machine}, {"choices", choices}}.dump(1) + "\n";
 }
@@ -49,7 +49,7 @@ void take_choices(const std::string& json, const std::string& source, Tuning& tu
   try {
     const nlohmann::json parsed = nlohmann::json::parse(json);
     for (const auto& [key, entry] : parsed.at("choices").items()) {
-      tuning.keep(key, entry.at("choice").get<std::string>());
+      tuning.keep(key, entry.at("choice").get<std::string>(), entry.at("seconds").get<std::map<std::string, double>>());
     }
   } catch (const nlohmann::json::exception&) {
     fail(ExitCode::data, source, ": not a table of measured choices; remove the file, and they are measured again");
@@ -88,7 +88,7 @@ void read_tuning_cache(const std::string& machine, Tuning& tuning) {
   } catch (const Error&) {
     return;
   }
-  for (const auto& [key, entry] : cached.entries()) tuning.keep(key, entry.choice);
+  for (const auto& [key, entry] : cached.entries()) tuning.keep(key, entry.choice, entry.seconds);
 }
 
 void write_tuning_cache(const std::string& machine, const Tuning& tuning) {
@@ -98,9 +98,9 @@ void write_tuning_cache(const std::string& machine, const Tuning& tuning) {
     // Another run may have added to it since it was read; what stands there first stays.
     Tuning cached, all = tuning;
     read_tuning_cache(machine, cached);
-    for (const auto& [key, entry] : cached.entries()) all.keep(key, entry.choice);
+    for (const auto& [key, entry] : cached.entries()) all.keep(key, entry.choice, entry.seconds);
     fs::create_directories(fs::path(path).parent_path());
-    write_file(path, tuning_json(all, machine));
+    write_file(path, tuning_json(all, machine, Choices::all));
   } catch (const std::exception&) {
     return;  // measured again next time
   }

@@ -9,8 +9,9 @@
 
 namespace convoy {
 
-/// {"machine": ..., "choices": {KEY: {"choice": NAME, "seconds": {NAME: S, ...}}}}
-std::string tuning_json(const Tuning& tuning, const std::string& machine);
+/// {"machine": ..., "choices": {KEY: {"choice": NAME, "seconds": {NAME: S, ...}}}}; used: those that ops asked for.
+enum class Choices { used, all };
+std::string tuning_json(const Tuning& tuning, const std::string& machine, Choices which);
 
 /// Takes over the choices of a text. Throws Error(data) naming `source` when it is not what tuning_json writes.
 void take_choices(const std::string& json, const std::string& source, Tuning& tuning);

@@ -19,10 +19,11 @@ constexpr int64_t steps = 3;
 
 SegmentTable network() {
   SegmentTable table;
-  table.add({.name = "fc2/bias", .shape = {10}, .decay_multiplier = 0});
+  table.add({.name = "fc2/bias", .shape = {10}, .decay_multiplier = 0, .role = Segment::Role::bias});
   table.add({.name = "fc2/weight", .shape = {10, 37}});
   table.add({.name = "bn1/mean", .shape = {37}, .average_rate = 0.1f});
-  table.add({.name = "fc1/bias", .shape = {37}, .decay_multiplier = 0, .rate_multiplier = 2});
+  table.add(
+      {.name = "fc1/bias", .shape = {37}, .decay_multiplier = 0, .rate_multiplier = 2, .role = Segment::Role::bias});
   table.add({.name = "fc1/weight", .shape = {37, 301}});
   return table;
 }

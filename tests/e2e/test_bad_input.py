@@ -205,6 +205,7 @@ USAGES = {
     "no-value": (["train", "--batch"], "batch"),
     "not-a-number": (["train", "--batch", "many"], "batch.*many"),
     "out-of-range": (["train", "--batch", "0"], "batch.*0"),
+    "no-end": (["train", "--epochs", "1e300"], "epochs.*1e300"),
     "not-on-or-off": (["train", "--exact", "maybe"], "exact.*maybe.*on"),
     "unknown-choice": (["train", "--optimizer", "momentun"], "momentun.*momentum"),
     "later": (["train", "--micro-batch", "8"], "micro-batch"),

@@ -6,7 +6,7 @@ import h5py
 import numpy
 import pytest
 
-from program import OK, USAGE, answer, checkpoints, convoy, losses, same_bits, succeed
+from program import OK, REPOSITORY, USAGE, answer, checkpoints, convoy, losses, same_bits, succeed
 
 # Every kind of layer that is not in the tiny network, with a residual and an inception shape.
 EVERYTHING = """input 12x12x1
@@ -165,3 +165,30 @@ def test_net_timed_tells_algorithms(tiny):
     assert conv["seconds"] > 0 and "forward" in conv["algorithms"]
     assert conv["activation_bytes"] == 16 * 10 * 10 * 8 * 4
     assert conv["receptive_stride"] == [1, 1]
+
+
+def test_the_planned_memory_is_what_is_held():
+    """AlexNet's memory is its parameters and activations; what programs and libraries take besides is small."""
+    network = REPOSITORY / "experiments/nets/alexnet.net"
+    step = answer("bench", "step", "--net", network, "--batch", 16, "--steps", 2, "--warm-up", 1, "--threads", 1)
+    assert step["planned_bytes"] < step["peak_bytes"] < 1.1 * step["planned_bytes"]
+    net = answer("net", network, "--batch", 16, "--threads", 1)
+    assert net["memory"]["total"] == step["planned_bytes"]
+
+
+def test_one_output_meets_the_label_itself(tiny, tiny_train, tmp_path):
+    (tmp_path / "regression.net").write_text((tiny / "tiny.net").read_text().replace("fc K=4", "fc K=1"))
+    succeed(*tiny_train("run", net=tmp_path / "regression.net", loss="mse", steps=60, learning_rate=0.01))
+    history = losses(tmp_path / "run")
+    assert sum(history[-5:]) / 5 < 0.6 * history[0]
+    result = answer("eval", "--checkpoint", checkpoints(tmp_path / "run")[-1], "--data", tiny / "test")
+    assert result["loss"] < history[0]
+
+
+def test_a_loss_that_is_no_number_is_told_as_such(tiny_train, tiny, tmp_path):
+    succeed(*tiny_train("run", steps=2))
+    with h5py.File(checkpoints(tmp_path / "run")[-1]) as whole, h5py.File(tmp_path / "nan.h5", "w") as copy:
+        whole.copy("params", copy)
+        copy["params/fc2/bias"][...] = numpy.nan
+    result = answer("eval", "--net", tiny / "tiny.net", "--init", tmp_path / "nan.h5", "--data", tiny / "test")
+    assert result["loss"] is None

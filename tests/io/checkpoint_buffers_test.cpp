@@ -107,6 +107,8 @@ TEST_F(CheckpointBuffers, MayBeMissingFromInitialWeights) {
   std::ranges::fill(saved.weights(0), 2.0f);
   std::ranges::fill(started.weights(3), 1.0f);  // variances start at 1
   const std::string plain = save(saved, 1);
+  EXPECT_THAT(error_of(ExitCode::data, [&] { read_initial_weights(plain, started.arena, Buffers::required); }),
+              HasSubstr("buffers/"));
   read_initial_weights(plain, started.arena);
   EXPECT_EQ(started.weights(0)[5], 2);
   EXPECT_EQ(started.weights(3)[5], 1);

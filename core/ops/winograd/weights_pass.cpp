@@ -18,7 +18,7 @@ namespace {
 int64_t chunk_of_tiles(int64_t positions, int64_t inputs, int64_t outputs) {
   constexpr int64_t mebi = int64_t{1} << 18;  // floats in a MiB
   const int64_t floats = std::clamp(positions * inputs * outputs, mebi, 16 * mebi);
-  return std::max<int64_t>(floats / (positions * (inputs + outputs)), 64);
+  return std::max<int64_t>(floats / std::max<int64_t>(positions * (inputs + outputs), 1), 64);
 }
 
 /// Channels cut into `parts` nearly equal ranges on borders of whole vectors.

@@ -109,7 +109,8 @@ constexpr Wiring wirings[] = {
     {"batch_norm_first", "batchnorm\nconv K=3 F=3\n"},
     {"dropout", "dropout p=0.2\nconv K=4 F=3\nrelu\ndropout\nfc K=8\ntanh\ndropout p=0.3\n"},
     {"residual",
-     "a: conv K=4 F=3 S=2 bias=off\nb: conv K=4 F=3 P=1 bias=off\nrelu\nc: conv K=4 F=3 P=1\nadd from=c,a\nr: relu\nd: conv K=4 F=1 "
+     "a: conv K=4 F=3 S=2 bias=off\nb: conv K=4 F=3 P=1 bias=off\nrelu\nc: conv K=4 F=3 P=1\nadd from=c,a\nr: relu\nd: "
+     "conv K=4 F=1 "
      "from=r\n"
      "add from=r,d\n"},
     {"residual_with_batch_norm",

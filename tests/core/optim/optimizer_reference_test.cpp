@@ -25,7 +25,7 @@ TEST(Optimizer, GoesWherePyTorchGoes) {
     const auto optimizer = make_optimizer(torch.options);
     SegmentTable table;
     table.add({.name = "weight", .shape = {5}});
-    table.add({.name = "bias", .shape = {3}, .decay_multiplier = 0, .rate_multiplier = 2});
+    table.add({.name = "bias", .shape = {3}, .decay_multiplier = 0, .rate_multiplier = 2, .role = Segment::Role::bias});
     const TestArena test(std::move(table), *optimizer);
     const auto element = [&](std::span<float> (TestArena::*buffer)(size_t) const, size_t i) -> float& {
       return i < 5 ? (test.*buffer)(0)[i] : (test.*buffer)(1)[i - 5];
@@ -112,10 +112,11 @@ const std::map<std::string, Formula> formulas = {
 SegmentTable several_segments() {
   SegmentTable table;
   table.add({.name = "fc1/weight", .shape = {37, 11}});
-  table.add({.name = "fc1/bias", .shape = {37}, .decay_multiplier = 0, .rate_multiplier = 2});
+  table.add(
+      {.name = "fc1/bias", .shape = {37}, .decay_multiplier = 0, .rate_multiplier = 2, .role = Segment::Role::bias});
   table.add({.name = "bn1/mean", .shape = {70}, .average_rate = 0.1f});
   table.add({.name = "conv1/weight", .shape = {128}, .decay_multiplier = 2, .rate_multiplier = 0.5f});
-  table.add({.name = "conv1/bias", .shape = {1}, .decay_multiplier = 0});
+  table.add({.name = "conv1/bias", .shape = {1}, .decay_multiplier = 0, .role = Segment::Role::bias});
   return table;
 }
 
@@ -146,11 +147,12 @@ void reference_step(const OptimizerOptions& o, double rate, int64_t step, const 
   const double scale = clip_scale(o, test);
   for (size_t s = 0; s < references.size(); ++s) {
     const Segment& segment = test.table.segments()[s];
-    const double multiplier = o.decay_bias ? 1 : static_cast<double>(segment.decay_multiplier);
+    const bool bias = segment.role == Segment::Role::bias;
+    const double multiplier = o.decay_bias && bias ? 1 : static_cast<double>(segment.decay_multiplier);
     Terms terms{.rate = rate * static_cast<double>(segment.rate_multiplier),
                 .decay = multiplier * static_cast<double>(o.weight_decay),
                 .t = static_cast<double>(step + 1)};
-    if (segment.decay_multiplier != 0) {
+    if (!bias) {
       const double w = norm_of(references[s]);
       terms.local = o.trust * w / (scale * norm_of(test.gradients(s)) + terms.decay * w);
     }

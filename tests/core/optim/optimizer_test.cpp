@@ -20,7 +20,7 @@ using testing::HasSubstr;
 SegmentTable weight_and_bias() {
   SegmentTable table;
   table.add({.name = "fc1/weight", .shape = {3}});
-  table.add({.name = "fc1/bias", .shape = {2}, .decay_multiplier = 0});
+  table.add({.name = "fc1/bias", .shape = {2}, .decay_multiplier = 0, .role = Segment::Role::bias});
   return table;
 }
 
@@ -155,6 +155,29 @@ TEST(Clipping, OfAGradientThatIsNoNumberShowsInTheWeights) {
     take_step(test, *optimizer, 1, 0);
     EXPECT_TRUE(std::isnan(test.weights(1)[0])) << "the next loss must tell that the run has diverged";
   }
+}
+
+TEST(Optimizer, DecayBiasLeavesWhatTheNetworkSays) {
+  for (const auto& [role, decays] :
+       {std::pair{Segment::Role::bias, true}, {Segment::Role::bias_with_own_decay, false}}) {
+    SegmentTable table;
+    table.add({.name = "fc1/bias", .shape = {1}, .decay_multiplier = 0, .role = role});
+    const auto optimizer = make_optimizer({.name = "sgd", .weight_decay = 0.5f, .decay_bias = true});
+    const TestArena test(table, *optimizer);
+    test.weights(0)[0] = 2;
+    take_step(test, *optimizer, 0.1f, 0);
+    EXPECT_EQ(test.weights(0)[0] < 2, decays);
+  }
+}
+
+TEST(Lars, ScalesWeightsThatDoNotDecay) {
+  SegmentTable table;
+  table.add({.name = "fc1/weight", .shape = {1}, .decay_multiplier = 0});
+  const auto optimizer = make_optimizer({.name = "lars", .trust = 0.5, .weight_decay = 0.2f});
+  const TestArena test(table, *optimizer);
+  test.weights(0)[0] = 4, test.gradients(0)[0] = 8;
+  take_step(test, *optimizer, 0.1f, 0);
+  EXPECT_FLOAT_EQ(test.weights(0)[0], 4 - 0.1f * (0.5f * 4 / 8) * 8);
 }
 
 TEST(Lars, TakesItsRateFromTheNormsOfEachSegment) {

@@ -111,17 +111,33 @@ TEST(Evaluate, CountsEverySampleOnceAtAnyWorkerCount) {
   EXPECT_GE(alone.top5, 1.0);  // only three classes
   EXPECT_GT(alone.top1, 0.5);
   for (const int workers : {2, 3, 11}) {
-    std::vector<int64_t> sums(4, 0);
+    std::vector<int64_t> sums(64, 0);
     EvaluationReport last;
     for (int worker = 0; worker < workers; ++worker) {
       last = evaluate(*training.run.lanes, training.run.net, reader, worker, workers, [&](std::span<int64_t> mine) {
-        for (size_t i = 0; i < 4; ++i) mine[i] = sums[i] += mine[i];
+        for (size_t i = 0; i < mine.size(); ++i) mine[i] = sums[i] += mine[i];
       });
     }
     EXPECT_EQ(last.samples, 77);
     EXPECT_EQ(last.top1, alone.top1);
     EXPECT_EQ(last.loss, alone.loss);
   }
+}
+
+TEST(Evaluate, TellsLossesOfAnySize) {
+  const SmallData data(77, 9);
+  const MemoryReader reader(data);
+  const auto loss_with = [&](float bias) {
+    SmallRun run({.lane_batch = 8, .global_batch = 8}, {.name = "sgd"});
+    run.arena.weights()[run.net.segments().find("fc2/bias")->offset] = bias;
+    run.net.refresh_weights();
+    return evaluate(*run.lanes, run.net, reader, 0, 1, [](auto) {}).loss;
+  };
+  int64_t others = 0;
+  for (const int32_t label : data.labels) others += label != 0 ? 1 : 0;
+  // Every image of another class than 0 loses by nearly the bias: far more than fixed point could hold.
+  EXPECT_NEAR(loss_with(1e25f), 1e25 * static_cast<double>(others) / 77, 1e19);
+  EXPECT_TRUE(std::isnan(loss_with(NAN)));
 }
 
 }  // namespace
