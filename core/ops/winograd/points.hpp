@@ -2,7 +2,15 @@
 //
 // F(m, r) gives m outputs of a filter with r taps from n = m + r - 1 inputs by n products: y = A^T ((G g) * (B^T d)).
 // The filter and the inputs are seen as polynomials, evaluated at n - 1 points and at infinity (A. Lavin and S. Gray,
-// "Fast Algorithms for Convolutional Neural Networks", 2015).
+// "Fast Algorithms for Convolutional Neural Networks", 2015). The smallest of use, F(2,3) at 0, 1, -1 and infinity, 4
+// products in place of 6:
+//
+//         -1  0  1  0           -1   0   0
+//   B^T =  0  1  1  0      G =  .5  .5  .5      A^T = 1  1  1  0      y_0 = -g_0 (d_2 - d_0)
+//          0 -1  1  0           .5 -.5  .5            0  1 -1  1            + (g_0 + g_1 + g_2)/2 (d_1 + d_2)
+//          0 -1  0  1            0   0   1                                  + (g_0 - g_1 + g_2)/2 (d_2 - d_1)
+//
+// In two dimensions each matrix is applied to the rows and to the columns.
 #pragma once
 
 namespace convoy::winograd {

@@ -1,5 +1,4 @@
-// The one list of op cases: it drives the comparison with the oracle, the gradient check and the team tests, and is
-// there for benchmarks too.
+// The one list of op cases: it drives the comparison with the oracle, the gradient check and the team tests.
 #pragma once
 
 #include <ostream>
