@@ -12,6 +12,7 @@
 
 #include "core/base/error.hpp"
 #include "distributed/mpi_comm.hpp"
+#include "distributed/topology.hpp"
 
 namespace convoy {
 namespace {
@@ -86,9 +87,11 @@ MpiWorld::MpiWorld(const CommunicatorOptions& options) : options_(options), stat
   check(MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, rank_, MPI_INFO_NULL, &node), "MPI_Comm_split_type");
   check(MPI_Comm_rank(node, &local_rank_), "MPI_Comm_rank");
   check(MPI_Comm_size(node, &local_size_), "MPI_Comm_size");
+  int first_of_node = rank_;  // stands for the machine
+  check(MPI_Bcast(&first_of_node, 1, MPI_INT, 0, node), "MPI_Bcast");
   check(MPI_Comm_free(&node), "MPI_Comm_free");
-  const int first_of_node = local_rank_ == 0 ? 1 : 0;
-  check(MPI_Allreduce(&first_of_node, &nodes_, 1, MPI_INT, MPI_SUM, MPI_COMM_WORLD), "MPI_Allreduce");
+  machines_.resize(static_cast<size_t>(size_));
+  check(MPI_Allgather(&first_of_node, 1, MPI_INT, machines_.data(), 1, MPI_INT, MPI_COMM_WORLD), "MPI_Allgather");
 }
 
 MpiWorld::~MpiWorld() {
@@ -97,8 +100,20 @@ MpiWorld::~MpiWorld() {
   MPI_Finalize();
 }
 
-std::unique_ptr<Communicator> MpiWorld::make_communicator() {
-  return make_mpi_communicator(state_, options_, nodes_);
+std::unique_ptr<Communicator> MpiWorld::make_communicator(int group) {
+  const ExitTimer timer(5 * options_.timeout, "the making of a communicator");
+  MPI_Comm comm = MPI_COMM_NULL;
+  int size = 0;
+  {
+    const std::lock_guard lock(state_->mutex);
+    check(MPI_Comm_split(MPI_COMM_WORLD, group == no_group ? MPI_UNDEFINED : group, rank_, &comm), "MPI_Comm_split");
+    if (comm == MPI_COMM_NULL) return nullptr;
+    check(MPI_Comm_set_errhandler(comm, MPI_ERRORS_RETURN), "MPI_Comm_set_errhandler");
+    check(MPI_Comm_size(comm, &size), "MPI_Comm_size");
+  }
+  const Topology topology(machines_, 0);
+  const std::string text = size == size_ ? topology.text() : concat(size, size == 1 ? " worker" : " workers");
+  return make_mpi_communicator(state_, options_, comm, "MPI, " + text);
 }
 
 void MpiWorld::abort(int code) noexcept {

@@ -50,10 +50,8 @@ Worker::Worker(const CommunicatorOptions& options) {
   if (launched_by_mpi()) {
     world_ = std::make_unique<MpiWorld>(options);
     control_ = world_->make_communicator();
-    exchange_ = world_->make_communicator();
   } else {
     control_ = make_solo_communicator();
-    exchange_ = make_solo_communicator();
   }
 }
 
