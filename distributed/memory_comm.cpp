@@ -57,11 +57,10 @@ void MemoryComm::check_same_call(const Call& mine) const {
 template <typename T, typename Work>
 void MemoryComm::together(const char* operation, std::span<T> data, const Work& work) {
   try {
-    const auto deadline = place_.deadline();
     Call mine{.offset = offset_of(std::as_bytes(data)), .count = data.size()};
     std::strncpy(mine.operation, operation, sizeof(mine.operation) - 1);
     place_.bring(rank_, ++turn_, mine);
-    place_.meet(operation, deadline);
+    place_.meet(operation, place_.deadline());
     check_same_call(mine);
 
     bool in_sight = true, in_common = true;
@@ -74,7 +73,7 @@ void MemoryComm::together(const char* operation, std::span<T> data, const Work& 
     if (in_sight) {
       work(Part{.begin = 0, .end = data.size()});
       // Of one buffer that is the same memory for all, nobody reads what another might write next.
-      if (!in_common && !data.empty()) place_.meet(operation, deadline);
+      if (!in_common && !data.empty()) place_.meet(operation, place_.deadline());
       return;
     }
     const size_t most = sight_.bounce_bytes / sizeof(T);
@@ -83,9 +82,9 @@ void MemoryComm::together(const char* operation, std::span<T> data, const Work& 
     for (size_t begin = 0; begin < data.size(); begin += most) {
       const Part part{.begin = begin, .end = std::min(data.size(), begin + most)};
       std::memcpy(bounce(rank_), data.data() + part.begin, (part.end - part.begin) * sizeof(T));
-      place_.meet(operation, deadline);
+      place_.meet(operation, place_.deadline());
       work(part);
-      place_.meet(operation, deadline);
+      place_.meet(operation, place_.deadline());
     }
   } catch (const std::exception& error) {
     place_.break_up(concat("worker ", rank_, " failed: ", error.what()));
