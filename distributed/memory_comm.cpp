@@ -54,9 +54,11 @@ void MemoryComm::check_same_call(const Call& mine) const {
 }
 
 // work(part) runs while every rank's data of this part can be read through peer(), and nobody's is used by its owner.
+// It must not throw: others may still be reading.
 template <typename T, typename Work>
-void MemoryComm::together(const char* operation, std::span<T> data, const Work& work) {
+void MemoryComm::together(const char* operation, std::span<T> data, const Work& work, const Slices* slices) {
   try {
+    if (slices != nullptr) slices->check(data.size(), size());
     Call mine{.offset = offset_of(std::as_bytes(data)), .count = data.size()};
     std::strncpy(mine.operation, operation, sizeof(mine.operation) - 1);
     place_.bring(rank_, ++turn_, mine);
@@ -93,8 +95,7 @@ void MemoryComm::together(const char* operation, std::span<T> data, const Work& 
 }
 
 void MemoryComm::reduce_scatter(std::span<float> data, const Slices& slices, Wire) {
-  together("reduce_scatter", data, [&](Part part) {
-    slices.check(data.size(), size());
+  const auto sum = [&](Part part) {
     const auto r = static_cast<size_t>(rank_);
     const size_t begin = std::max(part.begin, slices.borders[r]), end = std::min(part.end, slices.borders[r + 1]);
     if (begin >= end) return;
@@ -102,19 +103,20 @@ void MemoryComm::reduce_scatter(std::span<float> data, const Slices& slices, Wir
       contributions_[static_cast<size_t>(other)] = peer<const float>(other) + (begin - part.begin);
     }
     tree_sum(data.subspan(begin, end - begin), contributions_);
-  });
+  };
+  together("reduce_scatter", data, sum, &slices);
 }
 
 void MemoryComm::all_gather(std::span<float> data, const Slices& slices, Wire) {
-  together("all_gather", data, [&](Part part) {
-    slices.check(data.size(), size());
+  const auto copy = [&](Part part) {
     for (int other = 0; other < size(); ++other) {
       const auto r = static_cast<size_t>(other);
       const size_t begin = std::max(part.begin, slices.borders[r]), end = std::min(part.end, slices.borders[r + 1]);
       const float* source = peer<const float>(other) + (begin - part.begin);
       if (begin < end && source != data.data() + begin) std::copy_n(source, end - begin, data.data() + begin);
     }
-  });
+  };
+  together("all_gather", data, copy, &slices);
 }
 
 void MemoryComm::broadcast(std::span<std::byte> data, int root) {

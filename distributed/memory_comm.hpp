@@ -52,7 +52,7 @@ class MemoryComm : public Communicator {
     size_t begin = 0, end = 0;
   };
   template <typename T, typename Work>
-  void together(const char* operation, std::span<T> data, const Work& work);
+  void together(const char* operation, std::span<T> data, const Work& work, const Slices* slices = nullptr);
   template <typename T>
   void reduce_small(std::span<T> data, ReduceOp op);
   void check_same_call(const Call& mine) const;
