@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <random>
@@ -58,9 +59,15 @@ std::string why(const char* doing) {
 
 /// Reserves [begin, end) of the file. On the machine's nearest memory, if it has several.
 std::string reserve(int file, size_t begin, size_t end) {
-  if (begin == end) return "";
-  const int error = posix_fallocate(file, static_cast<off_t>(begin), static_cast<off_t>(end - begin));
-  return error == 0 ? "" : concat("reserving ", human_bytes(end - begin), ": ", std::strerror(error));
+  // A signal ends the call and undoes what it has done: small parts, so that even a profiler's do not stop it for ever.
+  constexpr size_t part = 8 * huge_page;
+  for (size_t at = begin; at < end;) {
+    const size_t bytes = std::min(part, end - at);
+    const int error = posix_fallocate(file, static_cast<off_t>(at), static_cast<off_t>(bytes));
+    if (error == 0) at += bytes;
+    if (error != 0 && error != EINTR) return concat("reserving ", human_bytes(end - begin), ": ", std::strerror(error));
+  }
+  return "";
 }
 
 }  // namespace
