@@ -198,10 +198,12 @@ struct Watchdog::Impl {
       if (!understand(peer, *line)) return false;
       peer.heard = Clock::now();
     }
-    const bool silent = Clock::now() - peer.heard > timeout;
+    // Where a link is cut, both sides miss each other; rank 0's side is the one to say who is lost.
+    const Clock::duration patience = rank == 0 ? timeout : timeout + 2 * beat;
+    const bool silent = Clock::now() - peer.heard > patience;
     if (alive && !silent) return true;
     if (peer.rank >= 0 && !stop) {
-      lose(peer, alive ? concat("silent for ", std::chrono::duration<double>(timeout).count(), " s")
+      lose(peer, alive ? concat("silent for ", std::chrono::duration<double>(patience).count(), " s")
                        : "killed: its connection closed");
     }
     return false;

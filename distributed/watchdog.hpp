@@ -2,7 +2,8 @@
 //
 // Every worker keeps one TCP connection to rank 0 and sends a beat each half second: rank, step, phase, bucket. A
 // connection that closes without a goodbye, or silence longer than the timeout, means that worker is lost; a worker
-// that loses rank 0 concludes the same of it. Whoever sees it first calls `on_loss` once, from the watchdog's thread.
+// that loses rank 0 concludes the same of it, two beats later where it is silence. Whoever sees it first calls
+// `on_loss` once, from the watchdog's thread.
 #pragma once
 
 #include <chrono>

@@ -39,8 +39,9 @@ void FailureReport::write(const Error& error) const {
 }
 
 void FailureReport::end(const Error& error) const {
-  // The watchdog knows who is lost, this thread only that somebody is: it gets a moment to report first.
-  if (error.code() == ExitCode::peer_lost) std::this_thread::sleep_for(std::chrono::milliseconds(500));
+  // The watchdog knows who is lost, this thread only that somebody is: it gets a moment to report first,
+  // which is longer than the two beats that it waits for a silent rank 0.
+  if (error.code() == ExitCode::peer_lost) std::this_thread::sleep_for(std::chrono::milliseconds(1500));
   write(error);
   std::fprintf(stderr, "convoy: worker %d on %s: %s\n", worker_.rank(), host_name().c_str(), error.what());
   worker_.end_everybody(error.code());

@@ -57,9 +57,9 @@ class Cluster:
     def pids(self, node):
         return [int(pid) for pid in self._hosts("pids", self.number, node).split()]
 
-    def processes(self):
-        """What runs on the hosts, a line each; what is about to end gets a moment."""
-        end = time.monotonic() + 5
+    def processes(self, within=5):
+        """What runs on the hosts after so many seconds, a line each; at once where nothing does."""
+        end = time.monotonic() + within
         while True:
             found = [f"{node}: {pid} {Path(f'/proc/{pid}/cmdline').read_bytes().replace(bytes(1), b' ').decode()[:200]}"
                      for node in self.nodes for pid in self.pids(node) if Path(f"/proc/{pid}/exe").exists()]

@@ -70,7 +70,7 @@ def lose(cluster, tiny_train, tmp_path, strike):
         strike(hosts, run)
         code = run.until_gone(DEADLINE)
         said = run.output()
-    assert hosts.processes() == []
+    assert hosts.processes(within=DEADLINE) == []
     found = failure(tmp_path / "run")
     assert found["exit_code"] == PEER_LOST
     assert found["step"] >= 19
