@@ -1,5 +1,6 @@
 // convoy bench: what this machine does, against its own limits. `step`: whole training steps on made-up images in
-// memory, without reading or exchange. `ops`: each layer of a network by itself.
+// memory, without reading or exchange. `ops`: each layer of a network by itself. `allreduce` and `exchange`: what
+// workers do between steps (bench_exchange.cpp).
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
@@ -124,10 +125,15 @@ int bench_ops(const TimingOptions& options, bool json) {
 }  // namespace
 
 int run_bench(const Arguments& arguments) {
+  const std::string first = arguments.empty() ? "" : arguments.front();
+  if (first == "allreduce") return run_bench_allreduce({arguments.begin() + 1, arguments.end()});
+  if (first == "exchange") return run_bench_exchange({arguments.begin() + 1, arguments.end()});
   TimingOptions options;
   bool json = false;
   OptionSet set(
-      "convoy bench", "step|ops --net FILE [--batch N] [--threads T] [--precision P] [--steps S] [--json]",
+      "convoy bench",
+      "step|ops --net FILE [--batch N] [--threads T] [--precision P] [--steps S] [--json]\n"
+      "       convoy bench allreduce|exchange ... under mpirun: see convoy bench allreduce --help",
       "step: trains on made-up images in memory, with momentum, and tells images a second and the time of each "
       "layer\n(medians over the steps after the warm-up; layers: means). ops: times each layer by itself, pass by "
       "pass.\nBoth first measure what the machine can do at best, and tell how near each layer comes.");
@@ -143,7 +149,8 @@ int run_bench(const Arguments& arguments) {
   set.apply(flags);
   const std::string what = flags.positional.size() == 1 ? flags.positional.front() : "";
   if (what != "step" && what != "ops") {
-    fail(ExitCode::usage, "convoy bench: say what to measure, step or ops: convoy bench step --net FILE");
+    fail(ExitCode::usage,
+         "convoy bench: say what to measure, step, ops, allreduce or exchange: convoy bench step --net FILE");
   }
   if (options.net.empty()) {
     fail(ExitCode::usage, "convoy bench ", what, ": net is missing; give --net FILE, a network text");
