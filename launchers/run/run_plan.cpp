@@ -86,9 +86,9 @@ std::vector<std::string> opening_lines(const TrainOptions& options, const RunPla
   const LaneOptions& lanes = plan.lanes.worker;
   const Dataset& data = *plan.data;
   std::vector<std::string> lines{
-      concat("convoy ", CONVOY_VERSION, ": ", workers, "; each ", machine_of(device), ", ", lanes.lanes, " x ",
-             lanes.lane_batch, lanes.passes == 1 ? " images on " : concat(" images in ", lanes.passes, " passes on "),
-             lanes.threads, lanes.threads == 1 ? " thread" : " threads",
+      concat("convoy ", CONVOY_VERSION, ": ", workers, "; each ", machine_of(device), ", ",
+             lanes.passes == 1 ? "" : concat(lanes.passes, " passes of "), lanes.lanes, " x ", lanes.lane_batch,
+             " images on ", lanes.threads, lanes.threads == 1 ? " thread" : " threads",
              plan.compute == DType::f32 ? "" : concat(", ", name_of(plan.compute)), options.exact ? ", exact" : ""),
       concat("network ", options.net, ": ", with_commas(graph.parameters()), " parameters, ",
              with_commas(graph.multiply_adds()), " multiply-adds an image"),
