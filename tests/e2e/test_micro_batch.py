@@ -66,5 +66,7 @@ def test_what_does_not_fit(tiny_train):
 
 
 def test_bench_takes_it(tiny):
-    step = answer("bench", "step", "--net", tiny / "tiny.net", "--batch", 16, "--micro-batch", 4, "--steps", 3)
-    assert step["micro_batch"] == 4 and step["images_per_second"] > 0
+    question = ("bench", "step", "--net", tiny / "tiny.net", "--batch", 64, "--steps", 3, "--threads", 1)
+    whole, parts = answer(*question), answer(*question, "--micro-batch", 4)
+    assert (whole["micro_batch"], parts["micro_batch"]) == (64, 4)
+    assert parts["planned_bytes"] < 0.5 * whole["planned_bytes"]
