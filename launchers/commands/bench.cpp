@@ -54,6 +54,7 @@ int bench_step(const TimingOptions& options, bool json) {
     }
     std::puts(Json{{"images_per_second", rate},
                    {"batch", options.batch},
+                   {"micro_batch", options.micro_batch ? options.micro_batch : options.batch},
                    {"threads", timing.threads},
                    {"steps", options.steps},
                    {"precision", options.precision},
@@ -132,13 +133,15 @@ int run_bench(const Arguments& arguments) {
   bool json = false;
   OptionSet set(
       "convoy bench",
-      "step|ops --net FILE [--batch N] [--threads T] [--precision P] [--steps S] [--json]\n"
+      "step|ops --net FILE [--batch N] [--micro-batch M] [--threads T] [--precision P] [--steps S] [--json]\n"
       "       convoy bench allreduce|exchange ... under mpirun: see convoy bench allreduce --help",
       "step: trains on made-up images in memory, with momentum, and tells images a second and the time of each "
       "layer\n(medians over the steps after the warm-up; layers: means). ops: times each layer by itself, pass by "
       "pass.\nBoth first measure what the machine can do at best, and tell how near each layer comes.");
   set.text("net", options.net, "FILE", "the network text");
   set.integer("batch", options.batch, {.least = 1, .most = 1 << 20}, "images in one step");
+  set.integer("micro-batch", options.micro_batch, {.least = 0, .most = 1 << 20},
+              "step: images computed at once, in several passes a step; 0: all of the batch");
   set.integer("threads", options.threads, {.least = 0, .most = 4096}, "0: the cores this process may use");
   set.choice("precision", options.precision, {"fp32", "bf16", "auto"}, "of conv and fc");
   set.integer("steps", options.steps, {.least = 1, .most = 1e9}, "steps to measure, or calls of each pass");

@@ -99,6 +99,7 @@ StepTiming time_steps(const TimingOptions& options) {
   const int64_t classes = graph.nodes[static_cast<size_t>(graph.prediction())].output.count();
   const LaneChoice lanes = choose_lanes({.batch = options.batch,
                                          .threads = timing.threads,
+                                         .micro_batch = options.micro_batch,
                                          .parameters = graph.parameters(),
                                          .mixing = graph.mixes_images() ? Mixing::within_lane : Mixing::none});
   timing.lanes = lanes.worker.lanes;
