@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "core/base/parallel.hpp"
 #include "core/base/timer.hpp"
 #include "core/train/lane_tree.hpp"
 #include "core/train/team_pool.hpp"
@@ -66,14 +67,11 @@ void add_to(LaneTotals& totals, ConstView prediction, const float* losses, const
 }
 
 /// sum += addend. By all threads of the team: nothing else is done meanwhile.
-void accumulate(float* sum, const float* addend, size_t count, int threads) {
-  constexpr size_t block = size_t{1} << 16;  // floats; too few are not worth waking the others
-  const size_t blocks = (count + block - 1) / block;
-#pragma omp parallel for num_threads(threads) if (threads > 1 && blocks > 1)
-  for (size_t b = 0; b < blocks; ++b) {
-    const size_t begin = b * block, size = std::min(block, count - begin);
-    tree_sum({sum + begin, size}, std::array<const float*, 2>{sum + begin, addend + begin});
-  }
+void accumulate(float* sum, const float* addend, size_t count) {
+  constexpr int64_t grain = 1 << 16;  // fewer are not worth waking another thread
+  parallel_for(static_cast<int64_t>(count), grain, [&](int64_t begin, int64_t end) {
+    tree_sum({sum + begin, static_cast<size_t>(end - begin)}, std::array<const float*, 2>{sum + begin, addend + begin});
+  });
 }
 
 }  // namespace
@@ -85,7 +83,7 @@ void Lanes::Impl::add_layer(std::span<const float> layer, float* sum, size_t beg
   auto segment = std::ranges::lower_bound(segments, begin, {}, &Segment::offset);
   for (; segment != segments.end() && segment->offset < begin + layer.size(); ++segment) {
     const size_t at = segment->offset - begin;
-    accumulate(sum + at, layer.data() + at, segment->count, options.threads_per_team());
+    accumulate(sum + at, layer.data() + at, segment->count);
   }
 }
 

@@ -80,7 +80,7 @@ TEST_F(OptionSetTest, UnknownFlagsNameTheNearest) {
   EXPECT_THAT(usage_error({"--bat", "4"}), HasSubstr("--bat"));
 }
 
-TEST_F(OptionSetTest, KeysOfLaterVersionsAreToldFromTypingErrors) {
+TEST_F(OptionSetTest, ValuesOfLaterVersionsAreToldFromTypingErrors) {
   EXPECT_THAT(usage_error({"--kind", "oval"}), AllOf(HasSubstr("not supported by this version"), HasSubstr("square")));
 }
 
