@@ -119,8 +119,9 @@ OptionSet train_option_set(TrainOptions& o) {
 
   set.group("When things go wrong");
   set.number("timeout", o.timeout, {.least = 1}, "seconds of silence after which another worker is given up");
-  set.text("fault", o.fault, "kill|stop|error:RANK:STEP",
-           "for tests: makes worker RANK fail as it starts step STEP, counted from 1", OptionSet::Place::not_kept);
+  set.text("fault", o.fault, "kill|stop|error:RANK:STEP|slow:RANK:MILLISECONDS",
+           "for tests: makes worker RANK fail as it starts step STEP, counted from 1, or sleep in every step",
+           OptionSet::Place::not_kept);
   return set;
 }
 

@@ -6,6 +6,7 @@
 #include "distributed/watchdog.hpp"
 #include "io/atomic_file.hpp"
 #include "io/pipeline.hpp"
+#include "launchers/run/exchange_summary.hpp"
 #include "launchers/run/failure_report.hpp"
 #include "launchers/run/observers.hpp"
 #include "launchers/run/run_folder.hpp"
@@ -174,6 +175,8 @@ class TrainingRun {
       progress.emplace(*metrics_, console_, plan_.steps, options_.batch, options_.log_every);
       observers.push_back(&*progress);
     }
+    ExchangeSummary summary(worker_.size());
+    observers.push_back(&summary);
     std::optional<EvaluationObserver> evaluation;
     if (plan_.eval_data) {
       evaluation.emplace(*model_, *plan_.eval_data, worker_, state_, console_, metrics_ ? &*metrics_ : nullptr,
@@ -196,6 +199,7 @@ class TrainingRun {
                              .stop = stop_};
     run_steps(parts);
     console_.end_live();
+    if (worker_.size() > 1) console_.say(summary.text());
 
     const int64_t step = state_.step;
     return {.finished = step == plan_.steps,
@@ -214,7 +218,9 @@ class TrainingRun {
                                  .global_batch = options_.batch,
                                  .samples_per_epoch = plan_.data->size(),
                                  .total_lanes = plan_.lanes.total_lanes,
-                                 .first_lane = worker_.rank() * plan_.lanes.worker.lanes};
+                                 .first_lane = worker_.rank() * plan_.lanes.worker.lanes,
+                                 .workers = worker_.size(),
+                                 .worker = worker_.rank()};
     state_.phase = "training";
     try {
       train(parts, trainer);
