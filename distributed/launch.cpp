@@ -26,8 +26,9 @@ Launch read_launch(const Environment& environment) {
     launch.size = has("SLURM_STEP_NUM_TASKS") ? number("SLURM_STEP_NUM_TASKS") : number("SLURM_NTASKS");
     launch.rank = number("PMIX_RANK");
     launch.by_mpi = launch.size > 1;
-  } else if (number("SLURM_STEP_NUM_TASKS") > 1) {
-    // A batch script, too, has SLURM_NTASKS and SLURM_PROCID; SLURM_STEP_NUM_TASKS is set in srun's tasks alone.
+  } else if (number("SLURM_STEP_NUM_TASKS") > 1 && number("SLURM_STEP_NUM_TASKS") == number("SLURM_NTASKS")) {
+    // A batch script, too, has SLURM_NTASKS and SLURM_PROCID. One that was submitted from a task has that task's
+    // SLURM_STEP_NUM_TASKS as well, beside a number of tasks of its own.
     launch.size = number("SLURM_STEP_NUM_TASKS");
     launch.rank = number("SLURM_PROCID");
     const std::string type = has("SLURM_MPI_TYPE") ? environment("SLURM_MPI_TYPE") : "none";

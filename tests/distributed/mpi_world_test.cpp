@@ -72,6 +72,7 @@ TEST(ReadLaunch, AloneWithoutALauncherOrWithOneProcess) {
   expect_alone(launch_of({}));
   expect_alone(launch_of({{"OMPI_COMM_WORLD_SIZE", "1"}, {"OMPI_COMM_WORLD_RANK", "0"}, {"PMIX_RANK", "0"}}));
   expect_alone(launch_of(batch_script));
+  expect_alone(launch_of(with(batch_script, {{"SLURM_NTASKS", "1"}, {"SLURM_STEP_NUM_TASKS", "2"}})));
   expect_alone(launch_of(step_of_one));
   expect_alone(launch_of(with(step_of_one, {{"PMIX_RANK", "0"}, {"SLURM_MPI_TYPE", "pmix"}})));
   expect_alone(launch_of({{"PMI_SIZE", "1"}, {"PMI_RANK", "0"}}));
