@@ -19,6 +19,18 @@ Slices Slices::even(size_t begin, size_t end, int ranks, size_t grain) {
   return slices;
 }
 
+Slices Slices::from_zero() const {
+  Slices moved = *this;
+  for (size_t& border : moved.borders) border -= borders.front();
+  return moved;
+}
+
+Slices Slices::padded_to(int ranks) const {
+  Slices padded = *this;
+  padded.borders.resize(static_cast<size_t>(ranks) + 1, borders.back());
+  return padded;
+}
+
 void Slices::check(size_t elements, int ranks) const {
   if (borders.size() == static_cast<size_t>(ranks) + 1 && std::is_sorted(borders.begin(), borders.end()) &&
       borders.back() <= elements) {
@@ -28,10 +40,10 @@ void Slices::check(size_t elements, int ranks) const {
        " do not cut a buffer of ", elements, " elements into ", ranks, " slices: please report this defect in Convoy");
 }
 
-void Communicator::all_reduce(std::span<float> data) {
+void Communicator::all_reduce(std::span<float> data, Wire wire) {
   const Slices slices = Slices::even(0, data.size(), size());
-  reduce_scatter(data, slices);
-  all_gather(data, slices);
+  reduce_scatter(data, slices, wire);
+  all_gather(data, slices, wire);
 }
 
 std::string Communicator::broadcast_text(const std::string& text, int root) {
@@ -70,8 +82,8 @@ class SoloComm : public Communicator {
   int rank() const override { return 0; }
   int size() const override { return 1; }
   std::string describe() const override { return "1 worker"; }
-  void reduce_scatter(std::span<float> data, const Slices& slices) override { slices.check(data.size(), 1); }
-  void all_gather(std::span<float> data, const Slices& slices) override { slices.check(data.size(), 1); }
+  void reduce_scatter(std::span<float> data, const Slices& slices, Wire) override { slices.check(data.size(), 1); }
+  void all_gather(std::span<float> data, const Slices& slices, Wire) override { slices.check(data.size(), 1); }
   void all_reduce(std::span<double>, ReduceOp) override {}
   void all_reduce(std::span<int64_t>, ReduceOp) override {}
   void broadcast(std::span<std::byte>, int) override {}

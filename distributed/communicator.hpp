@@ -17,6 +17,10 @@ namespace convoy {
 
 enum class ReduceOp { sum, max, min };
 
+/// How floats cross from process to process. bf16 halves the bytes: what is sent is rounded to 8 bits of mantissa (to
+/// nearest even), sums are still taken in fp32. Ranks that see each other's memory send nothing, and round nothing.
+enum class Wire { fp32, bf16 };
+
 /// Where a flat buffer is cut: rank r owns [border[r], border[r + 1]).
 struct Slices {
   std::vector<size_t> borders;  // size() + 1 of them, rising
@@ -29,6 +33,12 @@ struct Slices {
     const auto r = static_cast<size_t>(rank);
     return data.subspan(borders[r], borders[r + 1] - borders[r]);
   }
+
+  /// The same slices of a buffer that begins where the first of these does.
+  Slices from_zero() const;
+
+  /// The first ranks' slices, and empty ones for the others up to `ranks`.
+  Slices padded_to(int ranks) const;
 
   /// Throws Error(internal) unless these are `ranks` slices of a buffer of `elements`.
   void check(size_t elements, int ranks) const;
@@ -45,10 +55,12 @@ class Communicator {
 
   /// Afterwards this rank's slice of `data` holds the sum over all ranks; the rest of [borders.front(), borders.back())
   /// is unspecified, what lies outside is untouched.
-  virtual void reduce_scatter(std::span<float> data, const Slices& slices) = 0;
+  virtual void reduce_scatter(std::span<float> data, const Slices& slices, Wire wire) = 0;
+  void reduce_scatter(std::span<float> data, const Slices& slices) { reduce_scatter(data, slices, Wire::fp32); }
 
-  /// Afterwards every rank's slice is everywhere.
-  virtual void all_gather(std::span<float> data, const Slices& slices) = 0;
+  /// Afterwards every rank's slice is everywhere, the same bits on every rank, its owner included.
+  virtual void all_gather(std::span<float> data, const Slices& slices, Wire wire) = 0;
+  void all_gather(std::span<float> data, const Slices& slices) { all_gather(data, slices, Wire::fp32); }
 
   /// Element-wise over all ranks, in rank order, the same bits on every rank. For small data: every rank sees all of
   /// it.
@@ -58,8 +70,9 @@ class Communicator {
   virtual void broadcast(std::span<std::byte> data, int root) = 0;
   virtual void barrier() = 0;
 
-  /// The sum everywhere: a reduce_scatter and an all_gather.
-  void all_reduce(std::span<float> data);
+  /// The sum everywhere, the same bits on every rank: a reduce_scatter and an all_gather.
+  virtual void all_reduce(std::span<float> data, Wire wire);
+  void all_reduce(std::span<float> data) { all_reduce(data, Wire::fp32); }
   /// `text` of the root on every rank.
   std::string broadcast_text(const std::string& text, int root);
   /// The texts of all ranks, on every rank.
@@ -74,7 +87,7 @@ struct CommunicatorOptions {
 /// One rank that talks to nobody.
 std::unique_ptr<Communicator> make_solo_communicator();
 
-/// N ranks in one process, one per thread: for tests, and as the second implementation of the interface.
+/// N ranks in one process, one per thread: MemoryComm (memory_comm.hpp) over the process's own memory, for tests.
 std::vector<std::unique_ptr<Communicator>> make_thread_communicators(int ranks,
                                                                      const CommunicatorOptions& options = {});
 

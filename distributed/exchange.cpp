@@ -1,19 +1,17 @@
-// The progress thread and its hand-over: the loop publishes a watermark, the thread works through the buckets below it.
+// What happens to a bucket: reduce | across | update and gather. With one node this is one stage, else each part is a
+// stage of its own.
 //
-// Communicator and arena belong to the thread from begin() until it has reported the last bucket, and to the caller
-// otherwise; both change hands under the mutex. After an error the exchange stays broken: every later call rethrows it.
+// Communicators and arena belong to the stages from begin() until the last bucket has passed, and to the caller
+// otherwise. After an error the exchange stays broken: every later call rethrows it.
 #include "distributed/exchange.hpp"
 
 #include <algorithm>
-#include <condition_variable>
-#include <exception>
-#include <mutex>
 #include <optional>
-#include <thread>
 #include <utility>
 
 #include "core/base/error.hpp"
 #include "core/base/timer.hpp"
+#include "distributed/stages.hpp"
 
 namespace convoy {
 
@@ -35,182 +33,192 @@ std::vector<size_t> bucket_borders(const SegmentTable& table, size_t bucket_byte
 }
 
 struct Exchange::Impl {
-  Impl(Communicator& communicator_in, const ParameterArena& arena_in, const Optimizer& optimizer_in,
-       const ExchangeOptions& options, Progress* progress_in)
-      : communicator(communicator_in),
+  Impl(const ExchangePaths& paths_in, const ParameterArena& arena_in, const Optimizer& optimizer_in,
+       const ExchangeOptions& options_in, Progress* progress_in)
+      : paths(paths_in),
+        options(options_in),
         arena(arena_in),
         optimizer(optimizer_in),
         progress(progress_in),
-        borders(bucket_borders(arena.table(), options.bucket_bytes)),
-        done(buckets()) {
+        borders(bucket_borders(arena.table(), options.bucket_bytes)) {
     if (optimizer.norm_need() != NormNeed::none) sums.emplace(arena.table(), optimizer.norm_need());
+    // Norms are summed over whole blocks, which a slice must not cut.
+    const size_t grain = sums ? SegmentTable::alignment : 16;
+    const int columns = paths.columns > 0 ? paths.columns : paths.reduce.size();
     for (size_t b = 0; b < buckets(); ++b) {
-      // Norms are summed over whole blocks, which a slice must not cut.
-      slices.push_back(sums ? Slices::even(borders[b], borders[b + 1], communicator.size(), SegmentTable::alignment)
-                            : Slices::even(borders[b], borders[b + 1], communicator.size()));
+      slices.push_back(Slices::even(borders[b], borders[b + 1], columns, grain).padded_to(paths.reduce.size()));
+      const Range slice = slice_of(slices.back(), paths.reduce);
+      if (in_parts()) {
+        parts.push_back(Slices::even(slice.begin, slice.end, paths.across->size(), grain));
+        mine.push_back(slice_of(parts.back(), *paths.across));
+      } else {
+        mine.push_back(slice);
+      }
     }
-    thread = std::thread([this] { work(); });
+    std::vector<StageLine::Work> stages;
+    if (paths.many_nodes) {
+      stages = {[this](size_t b) { reduce(b); }, [this](size_t b) { sum_across(b); }, [this](size_t b) { finish(b); }};
+    } else {
+      stages = {[this](size_t b) {
+        reduce(b);
+        finish(b);
+      }};
+    }
+    seconds.resize(stages.size());
+    line.emplace(buckets(), std::move(stages));
   }
 
-  ~Impl() {
-    {
-      const std::lock_guard lock(mutex);
-      stop = true;
-    }
-    changed.notify_all();
-    thread.join();
+  struct Range {
+    size_t begin = 0, end = 0;
+  };
+  /// Of one stage, so that no two threads add to the same number.
+  struct Seconds {
+    double exchange = 0, update = 0;
+  };
+
+  static Range slice_of(const Slices& cut, const Communicator& communicator) {
+    const auto rank = static_cast<size_t>(communicator.rank());
+    return {cut.borders[rank], cut.borders[rank + 1]};
   }
 
   size_t buckets() const { return borders.size() - 1; }
-
-  // The progress thread.
-  void work() {
-    std::unique_lock lock(mutex);
-    while (true) {
-      changed.wait(lock, [this] { return stop || (done < buckets() && !error && watermark >= borders[done + 1]); });
-      if (stop) return;
-      lock.unlock();
-      std::exception_ptr failed;
-      try {
-        exchange_bucket(done);
-      } catch (...) {
-        failed = std::current_exception();
-      }
-      lock.lock();
-      error = failed;
-      ++done;
-      if (error || done == buckets()) changed.notify_all();
-    }
-  }
-
-  void exchange_bucket(size_t bucket) {
-    note_bucket(bucket);
-    reduce(bucket);
-    if (!sums) {
-      update_and_gather(bucket);
-    } else if (bucket + 1 == buckets()) {
-      sum_norms();
-      for (size_t b = 0; b < buckets(); ++b) {
-        note_bucket(b);
-        update_and_gather(b);
-      }
-    }
-    if (progress != nullptr) progress->bucket = -1;
-  }
-
-  void note_bucket(size_t bucket) const {
-    if (progress != nullptr) progress->bucket = static_cast<int>(bucket);
-  }
+  bool in_parts() const { return paths.across != nullptr && options.across_nodes == AcrossNodes::parts; }
 
   void reduce(size_t bucket) {
-    Timer timer;
-    communicator.reduce_scatter(arena.gradients(), slices[bucket]);
-    exchange_seconds += timer.lap();
-    if (!sums) return;
-    const auto [first, last] = my_slice(bucket);
-    sums->add(arena, first, last);
-    update_seconds += timer.lap();
+    if (progress != nullptr) progress->bucket = static_cast<int>(bucket);
+    const Timer timer;
+    // Between nodes gradients may be rounded; within one they are where they are.
+    paths.reduce.reduce_scatter(arena.gradients(), slices[bucket], options.wire);
+    seconds.front().exchange += timer.seconds();
   }
 
-  // What the updates of this step have to wait for: every worker's part of the norms.
+  void sum_across(size_t bucket) {
+    if (paths.across == nullptr) return;
+    const Timer timer;
+    if (in_parts()) {
+      paths.across->reduce_scatter(arena.gradients(), parts[bucket], options.wire);
+    } else {
+      const Range slice = mine[bucket];
+      paths.across->all_reduce(arena.gradients().subspan(slice.begin, slice.end - slice.begin), options.wire);
+    }
+    seconds[1].exchange += timer.seconds();
+  }
+
+  void finish(size_t bucket) {
+    const bool last = bucket + 1 == buckets();
+    if (!sums) {
+      update_and_gather(bucket);
+    } else {
+      const Timer timer;
+      sums->add(arena, mine[bucket].begin, mine[bucket].end);
+      seconds.back().update += timer.seconds();
+      if (last) {
+        sum_norms();
+        for (size_t b = 0; b < buckets(); ++b) update_and_gather(b);
+      }
+    }
+    if (last && progress != nullptr) progress->bucket = -1;
+  }
+
+  /// What the updates of this step have to wait for: every worker's part of the norms. Copies of a slice on other nodes
+  /// count once.
   void sum_norms() {
-    Timer timer;
-    communicator.all_reduce(sums->words(), ReduceOp::sum);
+    const Timer timer;
+    const bool whole_on_each_node = paths.many_nodes && options.across_nodes == AcrossNodes::copies;
+    Communicator& those_that_differ = whole_on_each_node ? paths.gather : paths.everybody;
+    those_that_differ.all_reduce(sums->words(), ReduceOp::sum);
     step.norms = sums->norms();
-    exchange_seconds += timer.lap();
+    seconds.back().exchange += timer.seconds();
   }
 
   void update_and_gather(size_t bucket) {
     Timer timer;
-    const auto [first, last] = my_slice(bucket);
-    optimizer.update(arena, first, last, step);
-    update_seconds += timer.lap();
-    communicator.all_gather(arena.weights(), slices[bucket]);
-    exchange_seconds += timer.lap();
+    optimizer.update(arena, mine[bucket].begin, mine[bucket].end, step);
+    seconds.back().update += timer.lap();
+    gather(arena.weights(), bucket);
+    seconds.back().exchange += timer.lap();
   }
 
-  std::pair<size_t, size_t> my_slice(size_t bucket) const {
-    const auto rank = static_cast<size_t>(communicator.rank());
-    return {slices[bucket].borders[rank], slices[bucket].borders[rank + 1]};
+  /// What this worker has changed in a bucket, to everybody; what others have changed, from them.
+  void gather(std::span<float> data, size_t bucket) {
+    if (in_parts()) paths.across->all_gather(data, parts[bucket]);
+    paths.gather.all_gather(data, slices[bucket]);
   }
 
-  // Returns when the thread is idle and the communicator the caller's.
-  void wait_for_thread() {
-    std::unique_lock lock(mutex);
-    if (!error && done < buckets() && watermark < arena.table().size()) {
+  // Returns when the stages are idle and the communicators the caller's.
+  void wait() {
+    if (in_step && line->released() < buckets()) {
       fail(ExitCode::internal, "step ", step.step, " ended with gradients ready up to ", watermark, " of ",
            arena.table().size(), ": please report this defect in Convoy");
     }
-    changed.wait(lock, [this] { return error || done == buckets(); });
-    if (error) std::rethrow_exception(error);
+    line->wait();
+    in_step = false;
   }
 
-  Communicator& communicator;
+  const ExchangePaths paths;
+  const ExchangeOptions options;
   ParameterArena arena;
   const Optimizer& optimizer;
   Progress* progress;
   std::vector<size_t> borders;
-  std::vector<Slices> slices;    // of each bucket
-  std::optional<NormSums> sums;  // of this worker's slices, if the optimizer needs norms
+  std::vector<Slices> slices;    // of each bucket, over the ranks of `reduce`
+  std::vector<Slices> parts;     // of this worker's slice of each bucket, over the ranks of `across`
+  std::vector<Range> mine;       // what this worker updates of each bucket
+  std::optional<NormSums> sums;  // of that, if the optimizer needs norms
 
-  std::mutex mutex;
-  std::condition_variable changed;
-  bool stop = false;
   size_t watermark = 0;
-  size_t done;  // buckets of this step
-  std::exception_ptr error;
+  bool in_step = false;
   UpdateStep step;
-  double exchange_seconds = 0, update_seconds = 0;
-  std::thread thread;  // last: it uses all of the above
+  std::vector<Seconds> seconds;   // of each stage; the last one's also finish()
+  std::optional<StageLine> line;  // last: its threads use all of the above
 };
 
-Exchange::Exchange(Communicator& communicator, const ParameterArena& arena, const Optimizer& optimizer,
+Exchange::Exchange(const ExchangePaths& paths, const ParameterArena& arena, const Optimizer& optimizer,
                    const ExchangeOptions& options, Progress* progress)
-    : impl_(std::make_unique<Impl>(communicator, arena, optimizer, options, progress)) {}
+    : impl_(std::make_unique<Impl>(paths, arena, optimizer, options, progress)) {}
 
 Exchange::~Exchange() = default;
 
 void Exchange::begin(int64_t step, float rate) {
   Impl& impl = *impl_;
-  impl.wait_for_thread();
-  const std::lock_guard lock(impl.mutex);
+  impl.wait();
   impl.step = {.step = step, .rate = rate};
   if (impl.sums) impl.sums->clear();
   impl.watermark = 0;
-  impl.done = 0;
-  impl.exchange_seconds = 0;
-  impl.update_seconds = 0;
+  impl.in_step = true;
+  std::ranges::fill(impl.seconds, Impl::Seconds());
   if (impl.progress != nullptr) impl.progress->step = step;
+  impl.line->begin();
 }
 
 void Exchange::ready(size_t end) {
   Impl& impl = *impl_;
-  {
-    const std::lock_guard lock(impl.mutex);
-    impl.watermark = end;
-    if (impl.done >= impl.buckets() || end < impl.borders[impl.done + 1]) return;
-  }
-  impl.changed.notify_all();
+  impl.watermark = end;
+  const auto whole = std::ranges::upper_bound(impl.borders, end) - impl.borders.begin() - 1;
+  impl.line->release(static_cast<size_t>(whole));
 }
 
 void Exchange::finish(std::span<double> totals) {
-  impl_->wait_for_thread();
-  Timer timer;
-  impl_->communicator.all_reduce(totals, ReduceOp::sum);
-  impl_->exchange_seconds += timer.seconds();
+  impl_->wait();
+  const Timer timer;
+  impl_->paths.everybody.all_reduce(totals, ReduceOp::sum);
+  impl_->seconds.back().exchange += timer.seconds();
 }
 
 double Exchange::exchange_seconds() const {
-  return impl_->exchange_seconds;
+  double sum = 0;
+  for (const Impl::Seconds& stage : impl_->seconds) sum += stage.exchange;
+  return sum;
 }
+
 double Exchange::update_seconds() const {
-  return impl_->update_seconds;
+  return impl_->seconds.back().update;
 }
 
 void Exchange::gather_state() {
-  impl_->wait_for_thread();
+  impl_->wait();
   for (int slot = 0; slot < impl_->arena.slots(); ++slot) {
-    for (const Slices& cut : impl_->slices) impl_->communicator.all_gather(impl_->arena.slot(slot), cut);
+    for (size_t bucket = 0; bucket < impl_->buckets(); ++bucket) impl_->gather(impl_->arena.slot(slot), bucket);
   }
 }
 

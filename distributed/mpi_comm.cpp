@@ -16,6 +16,7 @@
 #include "core/base/text.hpp"
 #include "core/train/tree_sum.hpp"
 #include "distributed/rank_order.hpp"
+#include "distributed/wire.hpp"
 
 namespace convoy {
 namespace {
@@ -131,11 +132,9 @@ void pause(Clock::duration waited) {
 
 class MpiComm : public Communicator {
  public:
-  MpiComm(std::shared_ptr<MpiState> state, const CommunicatorOptions& options, int nodes)
-      : state_(std::move(state)), options_(options), nodes_(nodes) {
-    run("communicator start", [&] { check(MPI_Comm_idup(MPI_COMM_WORLD, &comm_, messages_.add())); });
+  MpiComm(std::shared_ptr<MpiState> state, const CommunicatorOptions& options, MPI_Comm comm, std::string text)
+      : state_(std::move(state)), options_(options), text_(std::move(text)), comm_(comm) {
     const std::lock_guard lock(state_->mutex);
-    check(MPI_Comm_set_errhandler(comm_, MPI_ERRORS_RETURN));
     check(MPI_Comm_rank(comm_, &rank_));
     check(MPI_Comm_size(comm_, &size_));
   }
@@ -144,42 +143,52 @@ class MpiComm : public Communicator {
 
   int rank() const override { return rank_; }
   int size() const override { return size_; }
-  std::string describe() const override {
-    return concat("MPI, ", size_, size_ == 1 ? " worker" : " workers", " on ", nodes_,
-                  nodes_ == 1 ? " node" : " nodes");
-  }
+  std::string describe() const override { return text_; }
 
-  void reduce_scatter(std::span<float> data, const Slices& slices) override {
+  using Communicator::all_gather;
+  using Communicator::all_reduce;
+  using Communicator::reduce_scatter;
+
+  void reduce_scatter(std::span<float> data, const Slices& slices, Wire wire) override {
     slices.check(data.size(), size_);
     const std::span<float> own = slices.of(data, rank_);
-    // Grows to its final size in the first step and stays.
-    if (scratch_.size() < own.size() * static_cast<size_t>(size_ - 1)) {
-      scratch_.resize(own.size() * static_cast<size_t>(size_ - 1));
+    const std::span<float> others = grown(scratch_, own.size() * static_cast<size_t>(size_ - 1));
+    const auto part_of = [&](auto all, int other) { return all.subspan(before(other) * own.size(), own.size()); };
+    if (wire == Wire::fp32) {
+      swap(
+          "reduce_scatter", reduce_scatter_tag, [&](int other) { return part_of(others, other); },
+          [&](int other) { return slices.of(data, other); });
+    } else {
+      const std::span<uint16_t> received = grown(rounded_received_, others.size());
+      const Slices places = slices.from_zero();
+      const std::span<uint16_t> sent = grown(rounded_sent_, places.borders.back());
+      for_each_other([&](int other) { to_bf16(slices.of(data, other), places.of(sent, other)); });
+      swap(
+          "reduce_scatter", reduce_scatter_tag, [&](int other) { return part_of(received, other); },
+          [&](int other) { return places.of(sent, other); });
+      from_bf16(received, others);
     }
     contributions_.resize(static_cast<size_t>(size_));
-    run("reduce_scatter", [&] {
-      std::span<float> free = scratch_;
-      for_each_other([&](int other) {
-        contributions_[static_cast<size_t>(other)] = free.data();
-        messages_.receive(std::as_writable_bytes(free.first(own.size())), other, reduce_scatter_tag, comm_);
-        free = free.subspan(own.size());
-      });
-      for_each_other(
-          [&](int other) { messages_.send(std::as_bytes(slices.of(data, other)), other, reduce_scatter_tag, comm_); });
-    });
+    for_each_other([&](int other) { contributions_[static_cast<size_t>(other)] = part_of(others, other).data(); });
     contributions_[static_cast<size_t>(rank_)] = own.data();
     tree_sum(own, contributions_);
   }
 
-  void all_gather(std::span<float> data, const Slices& slices) override {
+  void all_gather(std::span<float> data, const Slices& slices, Wire wire) override {
     slices.check(data.size(), size_);
-    run("all_gather", [&] {
-      for_each_other([&](int other) {
-        messages_.receive(std::as_writable_bytes(slices.of(data, other)), other, all_gather_tag, comm_);
-      });
-      for_each_other(
-          [&](int other) { messages_.send(std::as_bytes(slices.of(data, rank_)), other, all_gather_tag, comm_); });
-    });
+    if (wire == Wire::fp32) {
+      swap(
+          "all_gather", all_gather_tag, [&](int other) { return slices.of(data, other); },
+          [&](int) { return slices.of(data, rank_); });
+      return;
+    }
+    const Slices places = slices.from_zero();
+    const std::span<uint16_t> rounded = grown(rounded_received_, places.borders.back());
+    to_bf16(slices.of(data, rank_), places.of(rounded, rank_));
+    swap(
+        "all_gather", all_gather_tag, [&](int other) { return places.of(rounded, other); },
+        [&](int) { return places.of(rounded, rank_); });
+    from_bf16(rounded, data.subspan(slices.borders.front(), rounded.size()));
   }
 
   void all_reduce(std::span<double> data, ReduceOp op) override { reduce_small(data, op); }
@@ -198,6 +207,25 @@ class MpiComm : public Communicator {
   template <typename Visit>
   void for_each_other(const Visit& visit) const {
     for (int step = 1; step < size_; ++step) visit((rank_ + step) % size_);
+  }
+
+  /// The place of another rank among the others.
+  size_t before(int other) const { return static_cast<size_t>(other < rank_ ? other : other - 1); }
+
+  /// `size` elements of a buffer that grows to its final size in the first step and stays.
+  template <typename T>
+  static std::span<T> grown(std::vector<T>& buffer, size_t size) {
+    if (buffer.size() < size) buffer.resize(size);
+    return std::span(buffer).first(size);
+  }
+
+  /// Every other rank gets outgoing(rank) of this one, and sends what incoming(rank) has room for.
+  template <typename Incoming, typename Outgoing>
+  void swap(const char* operation, int tag, const Incoming& incoming, const Outgoing& outgoing) {
+    run(operation, [&] {
+      for_each_other([&](int other) { messages_.receive(std::as_writable_bytes(incoming(other)), other, tag, comm_); });
+      for_each_other([&](int other) { messages_.send(std::as_bytes(outgoing(other)), other, tag, comm_); });
+    });
   }
 
   template <typename T>
@@ -248,19 +276,20 @@ class MpiComm : public Communicator {
 
   std::shared_ptr<MpiState> state_;
   CommunicatorOptions options_;
-  int nodes_;
-  MPI_Comm comm_ = MPI_COMM_NULL;
+  std::string text_;
+  MPI_Comm comm_;
   int rank_ = 0, size_ = 1;
   Messages messages_;
   std::vector<float> scratch_;  // the others' contributions to this rank's slice
+  std::vector<uint16_t> rounded_sent_, rounded_received_;
   std::vector<const float*> contributions_;
 };
 
 }  // namespace
 
 std::unique_ptr<Communicator> make_mpi_communicator(std::shared_ptr<MpiState> state, const CommunicatorOptions& options,
-                                                    int nodes) {
-  return std::make_unique<MpiComm>(std::move(state), options, nodes);
+                                                    MPI_Comm comm, std::string text) {
+  return std::make_unique<MpiComm>(std::move(state), options, comm, std::move(text));
 }
 
 }  // namespace convoy

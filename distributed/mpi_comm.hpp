@@ -1,6 +1,8 @@
 // What the communicators of one MPI world share. Private to distributed/mpi_*.cpp.
 #pragma once
 
+#include <mpi.h>
+
 #include <memory>
 #include <mutex>
 #include <string>
@@ -14,8 +16,8 @@ struct MpiState {
   std::string failure;     // guarded by it; once set, no communicator enters MPI again
 };
 
-/// A duplicate of MPI_COMM_WORLD, whose error handler must return. Collective.
+/// Over the ranks of `comm`, which nobody else uses and whose error handler returns. `text` is for describe().
 std::unique_ptr<Communicator> make_mpi_communicator(std::shared_ptr<MpiState> state, const CommunicatorOptions& options,
-                                                    int nodes);
+                                                    MPI_Comm comm, std::string text);
 
 }  // namespace convoy

@@ -8,11 +8,20 @@
 
 namespace convoy {
 
-ParameterArena::ParameterArena(const SegmentTable& table, int slots, std::span<std::byte> storage)
-    : table_(&table), slots_(slots), data_(reinterpret_cast<float*>(storage.data())) {
-  assert(storage.size() >= bytes(table, slots));
-  assert(reinterpret_cast<uintptr_t>(storage.data()) % 256 == 0);
+ParameterArena::ParameterArena(const SegmentTable& table, int slots, std::span<std::byte> common,
+                               std::span<std::byte> gradients)
+    : table_(&table),
+      slots_(slots),
+      common_(reinterpret_cast<float*>(common.data())),
+      gradients_(reinterpret_cast<float*>(gradients.data())) {
+  assert(common.size() >= common_bytes(table, slots) && gradients.size() >= gradient_bytes(table));
+  assert(reinterpret_cast<uintptr_t>(common.data()) % 256 == 0);
+  assert(reinterpret_cast<uintptr_t>(gradients.data()) % 256 == 0);
 }
+
+ParameterArena::ParameterArena(const SegmentTable& table, int slots, std::span<std::byte> storage)
+    : ParameterArena(table, slots, storage.first(common_bytes(table, slots)),
+                     storage.subspan(common_bytes(table, slots))) {}
 
 namespace {
 

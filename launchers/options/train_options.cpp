@@ -32,6 +32,9 @@ OptionSet train_option_set(TrainOptions& o) {
 
   set.group("How long");
   set.integer("batch", o.batch, {.least = 1}, "images in one global batch, all workers together");
+  set.integer("micro-batch", o.micro_batch, {.least = 0},
+              "images that one worker computes at once, to save memory: it adds up the gradients of several passes "
+              "before the workers exchange them; 0: its whole share of batch");
   set.integer("steps", o.steps, {.least = 1}, "steps to take in all (this or epochs; default none)");
   set.number("epochs", o.epochs, {.least = 1e-9, .most = most_epochs},
              "passes over the data, in place of steps (default none)");
@@ -93,7 +96,19 @@ OptionSet train_option_set(TrainOptions& o) {
   set.on_off("exact", o.exact, "the same bits at any number of workers and threads");
   set.integer("lanes", o.lanes, {.least = 0, .most = 65536},
               "parts of the global batch that are summed along a fixed tree; 0: chosen (exact=on: 8)");
-  set.integer("bucket-bytes", o.bucket_bytes, {.least = 1024}, "gradients exchanged at a time, bytes");
+
+  set.group("Exchange between workers");
+  set.choice("exchange", o.exchange, {"auto", "flat", "hierarchical"},
+             "hierarchical: in shared memory within a node, by MPI across; flat: by MPI between all workers; "
+             "auto: the faster one, measured at the start");
+  set.choice("exchange-dtype", o.exchange_dtype, {"fp32", "bf16"},
+             "of gradients between processes; bf16 halves the bytes, sums are taken in fp32");
+  set.integer("bucket-bytes", o.bucket_bytes, {.least = 0},
+              "gradients exchanged at a time, bytes; 0: chosen by measuring, 1 to 64 MiB");
+  set.on_off("shard-optimizer", o.shard_optimizer,
+             "each node keeps and updates only a part of the optimizer's state (flat: each worker does anyway)");
+  set.integer("ranks-per-node", o.ranks_per_node, {.least = 0, .most = 1 << 20},
+              "draw a node's border after so many workers of a machine, to rehearse many nodes on one; 0: do not");
 
   set.group("Reports");
   set.integer("log-every", o.log_every, {.least = 1}, "steps between rows of metrics.jsonl and lines of progress");
@@ -104,9 +119,9 @@ OptionSet train_option_set(TrainOptions& o) {
 
   set.group("When things go wrong");
   set.number("timeout", o.timeout, {.least = 1}, "seconds of silence after which another worker is given up");
-  set.text("fault", o.fault, "kill|stop|error:RANK:STEP",
-           "for tests: makes worker RANK fail as it starts step STEP, counted from 1", OptionSet::Place::not_kept);
-  set.not_supported({"micro-batch", "ranks-per-node", "exchange", "exchange-dtype"});
+  set.text("fault", o.fault, "kill|stop|error:RANK:STEP|slow:RANK:MILLISECONDS",
+           "for tests: makes worker RANK fail as it starts step STEP, counted from 1, or sleep in every step",
+           OptionSet::Place::not_kept);
   return set;
 }
 
@@ -127,6 +142,13 @@ void check(const TrainOptions& o) {
   make_optimizer(o.optimizer);
   const Schedule schedule(resolved_schedule(o, o.batch));
   if (!o.fault.empty()) parse_fault(o.fault);
+  if (o.exact && o.exchange_dtype != "fp32") {
+    fail(ExitCode::usage, "exact on: exchange-dtype ", o.exchange_dtype,
+         " rounds as many times as there are workers; use --exchange-dtype fp32, or --exact off");
+  }
+  if (o.bucket_bytes > 0 && o.bucket_bytes < 1024) {
+    fail(ExitCode::usage, "bucket-bytes ", o.bucket_bytes, ": expected at least 1024, or 0 to have it chosen");
+  }
 }
 
 }  // namespace

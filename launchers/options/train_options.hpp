@@ -16,9 +16,10 @@ struct TrainOptions {
   bool resume = false;
   bool json = false;
 
-  int64_t batch = 64;  // images in one global batch
-  int64_t steps = 0;   // 0: by epochs
-  double epochs = 0;   // 0: by steps
+  int64_t batch = 64;       // images in one global batch
+  int64_t micro_batch = 0;  // most images of one worker in its passes at once; 0: its share of the batch
+  int64_t steps = 0;        // 0: by epochs
+  double epochs = 0;        // 0: by steps
   int64_t seed = 1;
 
   std::string shuffle = "on";
@@ -38,7 +39,12 @@ struct TrainOptions {
   int threads = 0;  // of one worker; 0: its share of the machine's cores
   bool exact = false;
   int lanes = 0;  // of all workers; 0: chosen
-  int64_t bucket_bytes = int64_t{1} << 20;
+
+  std::string exchange = "auto";        // auto, flat, hierarchical
+  std::string exchange_dtype = "fp32";  // fp32, bf16
+  int64_t bucket_bytes = 0;             // 0: chosen
+  bool shard_optimizer = false;
+  int ranks_per_node = 0;  // 0: nodes are machines
 
   int64_t log_every = 50, eval_every = 0, checkpoint_every = 0;  // steps; 0: only at the end
   int keep_checkpoints = 3;                                      // 0: all

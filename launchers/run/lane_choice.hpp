@@ -18,9 +18,10 @@ enum class Mixing { none, within_lane };
 struct LaneQuestion {
   int64_t batch = 1;  // global
   int workers = 1;
-  int threads = 1;         // of one worker
-  int lanes = 0;           // of all workers, as asked for; 0: choose
-  int64_t parameters = 0;  // of the network
+  int threads = 1;          // of one worker
+  int lanes = 0;            // of all workers, as asked for; 0: choose
+  int64_t micro_batch = 0;  // most images that a worker has in its passes at once; 0: its whole share
+  int64_t parameters = 0;   // of the network
   Mixing mixing = Mixing::none;
   Bits bits = Bits::repeatable;
 };

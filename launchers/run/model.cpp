@@ -10,14 +10,16 @@ namespace convoy {
 
 size_t MemoryPlan::total() const {
   size_t sum = 0;
-  for (const Part& part : parts) sum += part.bytes;
+  for (const Part& part : parts) sum += part.bytes / static_cast<size_t>(part.sharers);
   return sum;
 }
 
 std::string MemoryPlan::text() const {
   std::vector<std::string> words;
   for (const Part& part : parts) {
-    if (part.bytes) words.push_back(part.name + " " + human_bytes(part.bytes));
+    if (part.bytes == 0) continue;
+    words.push_back(part.name + " " + human_bytes(part.bytes));
+    if (part.sharers > 1) words.back() += concat(" shared by ", part.sharers);
   }
   return human_bytes(total()) + ": " + join(words, ", ");
 }
@@ -42,21 +44,25 @@ Model::Model(Graph graph, Device& device, const ModelOptions& options)
       lane_options_(options.lanes),
       slot_names_(options.slot_names) {}
 
-MemoryPlan Model::plan() const {
+MemoryPlan Model::plan(int sharers) const {
   const size_t flat = net_.segments().size() * sizeof(float);
   const size_t activations = static_cast<size_t>(lane_options_.teams()) * net_.activation_bytes();
-  MemoryPlan plan{{{"parameters", flat}, {"gradients", flat}}};
-  for (const std::string& slot : slot_names_) plan.parts.push_back({slot, flat});
+  MemoryPlan plan{{{"parameters", flat, sharers}, {"gradients", flat}}};
+  for (const std::string& slot : slot_names_) plan.parts.push_back({slot, flat, sharers});
   plan.parts.push_back({"lane gradients", Lanes::bytes(net_, lane_options_) - activations});
   plan.parts.push_back({"activations", activations});
   plan.parts.push_back({"packed weights", net_.packed_bytes()});
   return plan;
 }
 
-void Model::allocate() {
+void Model::allocate(std::span<std::byte> common, std::span<std::byte> gradients) {
   const int slots = static_cast<int>(slot_names_.size());
-  storage_ = DeviceBuffer(device_, ParameterArena::bytes(net_.segments(), slots), "parameters and gradients");
-  arena_.emplace(net_.segments(), slots, std::span(storage_.data(), storage_.bytes()));
+  if (gradients.empty()) {
+    storage_ = DeviceBuffer(device_, ParameterArena::bytes(net_.segments(), slots), "parameters and gradients");
+    common = std::span(storage_.data(), common_bytes());
+    gradients = std::span(storage_.data(), storage_.bytes()).subspan(common_bytes());
+  }
+  arena_.emplace(net_.segments(), slots, common, gradients);
   lanes_.emplace(net_, *arena_, device_, lane_options_);
 }
 

@@ -19,10 +19,12 @@ struct MemoryPlan {
   struct Part {
     std::string name;
     size_t bytes = 0;
+    int sharers = 1;  // workers that have it in common
   };
   std::vector<Part> parts;
+  /// Of one worker; of what it shares, its part.
   size_t total() const;
-  /// "30.1 MiB: parameters 1.6 MiB, gradients 1.6 MiB, ..."
+  /// "30.1 MiB: parameters 1.6 MiB shared by 2, gradients 1.6 MiB, ..."
   std::string text() const;
 };
 
@@ -44,9 +46,16 @@ class Model {
  public:
   Model(Graph graph, Device& device, const ModelOptions& options);
 
-  MemoryPlan plan() const;
-  /// Makes arena and lanes; weights are zero. Throws Error(out_of_memory).
-  void allocate();
+  /// `sharers` workers have weights and optimizer state in common.
+  MemoryPlan plan(int sharers = 1) const;
+  /// Makes arena and lanes; weights are zero. The arena lies in `common` and `gradients` unless they are empty. Throws
+  /// Error(out_of_memory).
+  void allocate(std::span<std::byte> common = {}, std::span<std::byte> gradients = {});
+  /// What `common` and `gradients` must hold.
+  size_t common_bytes() const {
+    return ParameterArena::common_bytes(net_.segments(), static_cast<int>(slot_names_.size()));
+  }
+  size_t gradient_bytes() const { return ParameterArena::gradient_bytes(net_.segments()); }
   /// To be called once weights have their values.
   void weights_changed() { net_.bind(arena_->weights(), device_); }
 

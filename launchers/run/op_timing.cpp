@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "core/base/median.hpp"
 #include "core/base/parallel.hpp"
 #include "core/base/random.hpp"
 #include "core/base/timer.hpp"
@@ -24,9 +25,7 @@ double median_seconds(int64_t repetitions, const Call& call) {
     call();
     seconds.push_back(timer.seconds());
   }
-  const auto middle = seconds.begin() + static_cast<std::ptrdiff_t>(seconds.size() / 2);
-  std::nth_element(seconds.begin(), middle, seconds.end());
-  return *middle;
+  return median(std::move(seconds));
 }
 
 /// One layer with memory of its own.

@@ -3,15 +3,16 @@
 
 #include "core/train/local_sink.hpp"
 #include "core/train/trainer.hpp"
-#include "distributed/exchange.hpp"
 #include "distributed/watchdog.hpp"
 #include "io/atomic_file.hpp"
 #include "io/pipeline.hpp"
+#include "launchers/run/exchange_summary.hpp"
 #include "launchers/run/failure_report.hpp"
 #include "launchers/run/observers.hpp"
 #include "launchers/run/run_folder.hpp"
 #include "launchers/run/run_plan.hpp"
 #include "launchers/run/shared_tuning.hpp"
+#include "launchers/run/worker_exchange.hpp"
 
 namespace convoy {
 namespace {
@@ -62,7 +63,11 @@ class TrainingRun {
       device_ = make_device(options_.backend, worker_.local_rank());
       asked_ = describe_run(options_, plan_, *device_);
     });
+    if (worker_.size() > 1) exchange_.emplace(worker_, options_);
     make_model();
+    // Choosing tries real exchanges, in memory that must be there; afterwards it is known who shares what.
+    worker_.together([&] { check_memory(memory_plan(), worker_.local_size()); });
+    if (exchange_) exchange_->choose(model_->net().segments().size(), options_.exact ? nullptr : &tuning_);
     worker_.together([&] { check_memory(memory_plan(), worker_.local_size()); });
   }
 
@@ -84,7 +89,7 @@ class TrainingRun {
   std::string tuning_path() const { return options_.run + "/tuning.json"; }
 
   MemoryPlan memory_plan() const {
-    MemoryPlan memory = model_->plan();
+    MemoryPlan memory = model_->plan(exchange_ && exchange_->problem().empty() ? exchange_->sharers() : 1);
     memory.parts.push_back({"input", batches_ahead * static_cast<size_t>(options_.batch / worker_.size()) *
                                          (plan_.data->image_bytes() + sizeof(int32_t))});
     return memory;
@@ -114,12 +119,11 @@ class TrainingRun {
 
   void fill_model() {
     for (const std::string& notice : start_.notices) console_.say(notice);
-    for (const std::string& line :
-         opening_lines(options_, plan_, model_->net().graph(), *device_, worker_.control().describe())) {
+    const std::string workers = exchange_ ? "MPI, " + exchange_->topology().text() : worker_.control().describe();
+    for (const std::string& line : opening_lines(options_, plan_, model_->net().graph(), *device_, workers)) {
       console_.say(line);
     }
-    console_.say(concat("memory for each worker ", memory_plan().text()));
-    worker_.together([&] { model_->allocate(); });
+    allocate();
     worker_.on_leader([&] {
       if (!start_.checkpoint.empty()) {
         read_checkpoint_parameters(start_.checkpoint, model_->arena(), model_->slot_names());
@@ -128,9 +132,18 @@ class TrainingRun {
       initialise_weights(model_->arena(), asked_.seed);
       if (!options_.init.empty()) read_initial_weights(options_.init, model_->arena());
     });
-    broadcast_parameters(model_->arena(), worker_.control());
+    if (exchange_) exchange_->share_parameters(model_->arena());
     model_->weights_changed();
     if (start_.step) console_.say(concat("resuming after step ", start_.step, " from ", start_.checkpoint));
+  }
+
+  void allocate() {
+    console_.say(concat("memory for each worker ", memory_plan().text()));
+    if (!exchange_) return worker_.together([&] { model_->allocate(); });
+    exchange_->allocate(*model_);
+    console_.say("exchange: " + exchange_->describe());
+    if (exchange_->problem().empty()) return;
+    console_.say(exchange_->problem() + "; memory for each worker is now " + memory_plan().text());
   }
 
   std::unique_ptr<Watchdog> start_watchdog() {
@@ -142,9 +155,7 @@ class TrainingRun {
 
   std::unique_ptr<GradientSink> make_sink() {
     if (worker_.size() == 1) return std::make_unique<LocalSink>(model_->arena(), *plan_.optimizer);
-    return std::make_unique<Exchange>(worker_.exchange(), model_->arena(), *plan_.optimizer,
-                                      ExchangeOptions{.bucket_bytes = static_cast<size_t>(options_.bucket_bytes)},
-                                      &state_.progress);
+    return exchange_->make_sink(model_->arena(), *plan_.optimizer, state_.progress);
   }
 
   RunOutcome train_to_the_end() {
@@ -166,6 +177,8 @@ class TrainingRun {
       progress.emplace(*metrics_, console_, plan_.steps, options_.batch, options_.log_every);
       observers.push_back(&*progress);
     }
+    ExchangeSummary summary(worker_.size());
+    observers.push_back(&summary);
     std::optional<EvaluationObserver> evaluation;
     if (plan_.eval_data) {
       evaluation.emplace(*model_, *plan_.eval_data, worker_, state_, console_, metrics_ ? &*metrics_ : nullptr,
@@ -188,6 +201,7 @@ class TrainingRun {
                              .stop = stop_};
     run_steps(parts);
     console_.end_live();
+    if (worker_.size() > 1) console_.say(summary.text());
 
     const int64_t step = state_.step;
     return {.finished = step == plan_.steps,
@@ -206,7 +220,9 @@ class TrainingRun {
                                  .global_batch = options_.batch,
                                  .samples_per_epoch = plan_.data->size(),
                                  .total_lanes = plan_.lanes.total_lanes,
-                                 .first_lane = worker_.rank() * plan_.lanes.worker.lanes};
+                                 .first_lane = worker_.rank() * plan_.lanes.worker.lanes,
+                                 .workers = worker_.size(),
+                                 .worker = worker_.rank()};
     state_.phase = "training";
     try {
       train(parts, trainer);
@@ -233,6 +249,7 @@ class TrainingRun {
   RunPlan plan_;
   std::unique_ptr<Device> device_;
   Tuning tuning_;
+  std::optional<WorkerExchange> exchange_;  // of several workers
   std::optional<Model> model_;
   CheckpointState asked_;
   Start start_;

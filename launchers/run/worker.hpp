@@ -6,6 +6,7 @@
 #include <string>
 
 #include "core/base/error.hpp"
+#include "distributed/fabric.hpp"
 #include "distributed/mpi_world.hpp"
 #include "launchers/run/lane_choice.hpp"
 
@@ -25,6 +26,7 @@ int launched_rank();
 
 class Worker {
  public:
+  /// Throws Error(usage) where several processes were started that MPI cannot join.
   explicit Worker(const CommunicatorOptions& options);
 
   int rank() const { return world_ ? world_->rank() : 0; }
@@ -35,8 +37,8 @@ class Worker {
 
   /// For set-up, evaluation and agreement.
   Communicator& control() { return *control_; }
-  /// For the gradient exchange alone.
-  Communicator& exchange() { return *exchange_; }
+  /// Collective; of several workers: the communicators of their exchange.
+  WorkerGroups make_groups(int ranks_per_node) { return convoy::make_groups(*world_, ranks_per_node); }
 
   /// Collective: every worker does this; if it fails on any, all throw the first one's error as an AgreedError.
   void together(const std::function<void()>& action);
@@ -54,7 +56,7 @@ class Worker {
 
  private:
   std::unique_ptr<MpiWorld> world_;
-  std::unique_ptr<Communicator> control_, exchange_;
+  std::unique_ptr<Communicator> control_;
 };
 
 }  // namespace convoy

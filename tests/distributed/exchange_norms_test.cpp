@@ -88,7 +88,7 @@ TEST_P(ExchangeWithNorms, HasTheBitsOfOneWorkerAtAnyNumber) {
   train(local, alone.arena, 0, 1);
   run_ranks(ranks, [&, workers = ranks, bytes = bucket_bytes](Communicator& communicator) {
     const TestArena test(network(), *optimizer);
-    Exchange exchange(communicator, test.arena, *optimizer, {.bucket_bytes = bytes});
+    Exchange exchange(flat(communicator), test.arena, *optimizer, {.bucket_bytes = bytes});
     train(exchange, test.arena, communicator.rank(), workers);
     EXPECT_TRUE(same(test.arena.weights(), alone.arena.weights()));
     for (int slot = 0; slot < test.arena.slots(); ++slot) {
@@ -126,7 +126,7 @@ TEST(ExchangeOfNorms, AreThoseOfTheSumAtAnOddNumberOfWorkers) {
 
   run_ranks(ranks, [&](Communicator& communicator) {
     const TestArena test(network(), *optimizer);
-    Exchange exchange(communicator, test.arena, *optimizer, {.bucket_bytes = 4096});
+    Exchange exchange(flat(communicator), test.arena, *optimizer, {.bucket_bytes = 4096});
     start_weights(test.arena);
     sum_lanes(test.arena, communicator.rank(), ranks, 0);
     exchange.begin(0, 0.5f);
@@ -155,7 +155,7 @@ TEST(ExchangeOfNorms, NothingIsUpdatedBeforeAllNormsAreKnown) {
   const Watching optimizer;
   run_ranks(2, [&](Communicator& communicator) {
     const TestArena test(network(), optimizer);
-    Exchange exchange(communicator, test.arena, optimizer, {.bucket_bytes = 1024});
+    Exchange exchange(flat(communicator), test.arena, optimizer, {.bucket_bytes = 1024});
     train(exchange, test.arena, communicator.rank(), 2);
   });
 }

@@ -81,7 +81,7 @@ TEST_P(ExchangeOverThreads, HasTheBitsOfASerialUpdate) {
     const Storage storage(table, 2);
     const ParameterArena arena(table, 2, storage.bytes());
     Progress progress;
-    Exchange exchange(communicator, arena, optimizer, {.bucket_bytes = bucket_bytes}, &progress);
+    Exchange exchange(flat(communicator), arena, optimizer, {.bucket_bytes = bucket_bytes}, &progress);
     for (int64_t step = 0; step < steps; ++step) {
       exchange.begin(step, 0.1f);
       // Each rank announces its gradients in its own strides.
@@ -126,7 +126,7 @@ TEST(Exchange, WorksForOneWorkerAlone) {
   const ParameterArena serial(table, 2, serial_storage.bytes()), arena(table, 2, storage.bytes());
   serial_step(serial, optimizer, 1, 0, 0.5f);
   const auto solo = make_solo_communicator();
-  Exchange exchange(*solo, arena, optimizer, {.bucket_bytes = 4096});
+  Exchange exchange(flat(*solo), arena, optimizer, {.bucket_bytes = 4096});
   exchange.begin(0, 0.5f);
   for (size_t i = 0; i < table.size(); ++i) arena.gradients()[i] = gradient(0, 0, i);
   exchange.ready(table.size());
@@ -139,7 +139,7 @@ TEST(Exchange, OfNoParametersHasNothingToDo) {
   const TestOptimizer optimizer;
   run_ranks(2, [&](Communicator& communicator) {
     const ParameterArena arena(table, 2, {});
-    Exchange exchange(communicator, arena, optimizer, {});
+    Exchange exchange(flat(communicator), arena, optimizer, {});
     exchange.begin(0, 1);
     double total = 1;
     exchange.finish(std::span(&total, 1));
@@ -181,7 +181,7 @@ TEST(Exchange, StartsBelowTheWatermarkAndStaysThere) {
   run_ranks(2, [&](Communicator& communicator) {
     const Storage storage(table, 0);
     const ParameterArena arena(table, 0, storage.bytes());
-    Exchange exchange(communicator, arena, optimizer, {.bucket_bytes = 4096});
+    Exchange exchange(flat(communicator), arena, optimizer, {.bucket_bytes = 4096});
     exchange.begin(0, 1);
     // Backward is not over, and the first three buckets are exchanged all the same: the waits would hang otherwise.
     exchange.ready(borders[3] + 1);
@@ -218,7 +218,7 @@ TEST(Exchange, RethrowsAndEverybodyFails) {
               const Storage storage(table, 2);
               const ParameterArena arena(table, 2, storage.bytes());
               const FailingOptimizer optimizer(communicator.rank());
-              Exchange exchange(communicator, arena, optimizer, {.bucket_bytes = 4096});
+              Exchange exchange(flat(communicator), arena, optimizer, {.bucket_bytes = 4096});
               exchange.begin(0, 1);
               exchange.ready(table.size());
               try {
@@ -242,7 +242,7 @@ TEST(Exchange, CanBeLeftInTheMiddleOfAStep) {
   run_ranks(2, [&](Communicator& communicator) {
     const Storage storage(table, 0);
     const ParameterArena arena(table, 0, storage.bytes());
-    Exchange exchange(communicator, arena, optimizer, {.bucket_bytes = 4096});
+    Exchange exchange(flat(communicator), arena, optimizer, {.bucket_bytes = 4096});
     exchange.begin(0, 1);
     exchange.ready(100);
   });
@@ -254,7 +254,7 @@ TEST(Exchange, FinishBeforeAllIsReadyIsADefect) {
   const Storage storage(table, 2);
   const TestOptimizer optimizer;
   const auto solo = make_solo_communicator();
-  Exchange exchange(*solo, ParameterArena(table, 2, storage.bytes()), optimizer, {});
+  Exchange exchange(flat(*solo), ParameterArena(table, 2, storage.bytes()), optimizer, {});
   exchange.begin(0, 1);
   exchange.ready(64);
   EXPECT_THROW(exchange.finish({}), Error);

@@ -29,11 +29,11 @@ class ProcessComm : public Communicator {
   int rank() const override { return rank_; }
   int size() const override { return size_; }
   std::string describe() const override { return "processes"; }
-  void reduce_scatter(std::span<float>, const Slices&) override { throw std::logic_error("not for tests"); }
+  void reduce_scatter(std::span<float>, const Slices&, Wire) override { throw std::logic_error("not for tests"); }
   void all_reduce(std::span<double>, ReduceOp) override { throw std::logic_error("not for tests"); }
   void barrier() override { pthread_barrier_wait(&shared_->barrier); }
 
-  void all_gather(std::span<float> data, const Slices& slices) override {
+  void all_gather(std::span<float> data, const Slices& slices, Wire) override {
     const auto all = std::span(reinterpret_cast<float*>(shared_->data), data.size());
     std::ranges::copy(slices.of(data, rank_), slices.of(all, rank_).begin());
     barrier();

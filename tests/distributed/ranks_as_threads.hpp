@@ -6,11 +6,17 @@
 #include <thread>
 
 #include "distributed/communicator.hpp"
+#include "distributed/exchange.hpp"
 
 namespace convoy {
 
 /// For tests that no deadline shall end, however slow the machine.
 inline const CommunicatorOptions patient{.timeout = std::chrono::hours(1)};
+
+/// An exchange in which all ranks cut buckets into slices.
+inline ExchangePaths flat(Communicator& communicator) {
+  return {.everybody = communicator, .reduce = communicator, .gather = communicator};
+}
 
 /// The errors of the ranks, nullptr where there was none.
 inline std::vector<std::exception_ptr> errors_of_ranks(int ranks, const std::function<void(Communicator&)>& run,
