@@ -94,10 +94,11 @@ ExchangeChoice ExchangeChoice::parse(const std::string& text, const std::string&
   std::string name;
   ExchangeChoice choice;
   in >> name >> choice.bucket_bytes;
-  if (!in || (name != "flat," && name != "hierarchical,") || choice.bucket_bytes == 0) {
+  choice.kind = name == "flat," ? ExchangeKind::flat : ExchangeKind::hierarchical;
+  // That it reads as it was written also refuses "-5", which a stream takes for 2^64 - 5, and what follows a number.
+  if (!in || choice.bucket_bytes == 0 || choice.text() != text) {
     fail(ExitCode::data, source, ": '", text, "' is not a kind of exchange and a bucket size; remove the file");
   }
-  choice.kind = name == "flat," ? ExchangeKind::flat : ExchangeKind::hierarchical;
   return choice;
 }
 

@@ -55,14 +55,15 @@ void MemoryComm::check_same_call(const Call& mine) const {
 }
 
 // work(part) runs while every rank's data of this part can be read through peer(), and nobody's is used by its owner.
+// It must not throw: others may still be reading.
 template <typename T, typename Work>
-void MemoryComm::together(const char* operation, std::span<T> data, const Work& work, Results results) {
+void MemoryComm::together(const char* operation, std::span<T> data, const Work& work, const Manner& manner) {
   try {
-    const auto deadline = place_.deadline();
+    if (manner.slices != nullptr) manner.slices->check(data.size(), size());
     Call mine{.offset = offset_of(std::as_bytes(data)), .count = data.size()};
     std::strncpy(mine.operation, operation, sizeof(mine.operation) - 1);
     place_.bring(rank_, ++turn_, mine);
-    place_.meet(operation, deadline);
+    place_.meet(operation, place_.deadline());
     check_same_call(mine);
 
     bool in_sight = true, in_common = true;
@@ -75,7 +76,7 @@ void MemoryComm::together(const char* operation, std::span<T> data, const Work& 
     if (in_sight) {
       work(Part{.begin = 0, .end = data.size()});
       // Of one buffer that is the same memory for all, nobody reads what another might write next.
-      if (!in_common && !data.empty()) place_.meet(operation, deadline);
+      if (!in_common && !data.empty()) place_.meet(operation, place_.deadline());
       return;
     }
     const size_t most = sight_.bounce_bytes / sizeof(T);
@@ -84,10 +85,10 @@ void MemoryComm::together(const char* operation, std::span<T> data, const Work& 
     for (size_t begin = 0; begin < data.size(); begin += most) {
       const Part part{.begin = begin, .end = std::min(data.size(), begin + most)};
       std::memcpy(bounce(rank_), data.data() + part.begin, (part.end - part.begin) * sizeof(T));
-      place_.meet(operation, deadline);
+      place_.meet(operation, place_.deadline());
       work(part);
-      place_.meet(operation, deadline);
-      if (results == Results::everybodys) {
+      place_.meet(operation, place_.deadline());
+      if (manner.results == Results::everybodys) {
         std::memcpy(data.data() + part.begin, bounce(rank_), (part.end - part.begin) * sizeof(T));
       }
     }
@@ -98,8 +99,7 @@ void MemoryComm::together(const char* operation, std::span<T> data, const Work& 
 }
 
 void MemoryComm::reduce_scatter(std::span<float> data, const Slices& slices, Wire) {
-  together("reduce_scatter", data, [&](Part part) {
-    slices.check(data.size(), size());
+  const auto sum = [&](Part part) {
     const auto r = static_cast<size_t>(rank_);
     const size_t begin = std::max(part.begin, slices.borders[r]), end = std::min(part.end, slices.borders[r + 1]);
     if (begin >= end) return;
@@ -107,7 +107,8 @@ void MemoryComm::reduce_scatter(std::span<float> data, const Slices& slices, Wir
       contributions_[static_cast<size_t>(other)] = peer<const float>(other) + (begin - part.begin);
     }
     tree_sum(data.subspan(begin, end - begin), contributions_);
-  });
+  };
+  together("reduce_scatter", data, sum, {.slices = &slices});
 }
 
 void MemoryComm::all_reduce(std::span<float> data, Wire) {
@@ -127,19 +128,19 @@ void MemoryComm::all_reduce(std::span<float> data, Wire) {
       }
     }
   };
-  together("all_reduce of floats", data, sum_slice, Results::everybodys);
+  together("all_reduce of floats", data, sum_slice, {.results = Results::everybodys});
 }
 
 void MemoryComm::all_gather(std::span<float> data, const Slices& slices, Wire) {
-  together("all_gather", data, [&](Part part) {
-    slices.check(data.size(), size());
+  const auto copy = [&](Part part) {
     for (int other = 0; other < size(); ++other) {
       const auto r = static_cast<size_t>(other);
       const size_t begin = std::max(part.begin, slices.borders[r]), end = std::min(part.end, slices.borders[r + 1]);
       const float* source = peer<const float>(other) + (begin - part.begin);
       if (begin < end && source != data.data() + begin) std::copy_n(source, end - begin, data.data() + begin);
     }
-  });
+  };
+  together("all_gather", data, copy, {.slices = &slices});
 }
 
 void MemoryComm::broadcast(std::span<std::byte> data, int root) {

@@ -55,8 +55,16 @@ class MemoryComm : public Communicator {
   };
   /// Where `work` leaves what it does: in this rank's data, or in every rank's, through peer().
   enum class Results : uint8_t { mine, everybodys };
+  struct Manner {
+    const Slices* slices = nullptr;  // to be checked before anybody reads
+    Results results = Results::mine;
+  };
   template <typename T, typename Work>
-  void together(const char* operation, std::span<T> data, const Work& work, Results results = Results::mine);
+  void together(const char* operation, std::span<T> data, const Work& work, const Manner& manner);
+  template <typename T, typename Work>
+  void together(const char* operation, std::span<T> data, const Work& work) {
+    together(operation, data, work, Manner());
+  }
   template <typename T>
   void reduce_small(std::span<T> data, ReduceOp op);
   void check_same_call(const Call& mine) const;

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <random>
@@ -46,6 +47,11 @@ struct Layout {
   size_t ranks, meeting_bytes, communicator_bytes, common_begin, own_begin, own_stride, total;
 };
 
+/// More than any machine has, and than Layout can add up.
+bool is_absurd(const WindowSize& size, int ranks) {
+  return static_cast<double>(size.common_bytes) + ranks * static_cast<double>(size.own_bytes) > 0x1p60;
+}
+
 /// How the others find the memory: "PID FD TOKEN", or "" where it could not be made.
 struct Announcement {
   int process = 0, file = -1;
@@ -58,9 +64,15 @@ std::string why(const char* doing) {
 
 /// Reserves [begin, end) of the file. On the machine's nearest memory, if it has several.
 std::string reserve(int file, size_t begin, size_t end) {
-  if (begin == end) return "";
-  const int error = posix_fallocate(file, static_cast<off_t>(begin), static_cast<off_t>(end - begin));
-  return error == 0 ? "" : concat("reserving ", human_bytes(end - begin), ": ", std::strerror(error));
+  // A signal ends the call and undoes what it has done: small parts, so that even a profiler's do not stop it for ever.
+  constexpr size_t part = 8 * huge_page;
+  for (size_t at = begin; at < end;) {
+    const size_t bytes = std::min(part, end - at);
+    const int error = posix_fallocate(file, static_cast<off_t>(at), static_cast<off_t>(bytes));
+    if (error == 0) at += bytes;
+    if (error != 0 && error != EINTR) return concat("reserving ", human_bytes(end - begin), ": ", std::strerror(error));
+  }
+  return "";
 }
 
 }  // namespace
@@ -100,10 +112,7 @@ std::string make_file(size_t bytes, Descriptor& file) {
   }
   file = Descriptor(memfd_create("convoy", MFD_CLOEXEC));
   if (!file.open()) return why("memfd_create");
-  if (bytes > static_cast<size_t>(INT64_MAX) || ftruncate(file.number(), static_cast<off_t>(bytes)) != 0) {
-    return why("setting its size");
-  }
-  return "";
+  return ftruncate(file.number(), static_cast<off_t>(bytes)) == 0 ? "" : why("setting its size");
 }
 
 std::string open_file(const Announcement& announced, size_t bytes, Descriptor& file) {
@@ -130,7 +139,7 @@ std::unique_ptr<SharedWindow> SharedWindow::make(Communicator& node, const Windo
   const auto token_at = [&] { return reinterpret_cast<uint64_t*>(mapping->begin); };
 
   if (rank == 0) {
-    mine = make_file(layout.total, file);
+    mine = is_absurd(size, ranks) ? "there is no memory of that size" : make_file(layout.total, file);
     if (mine.empty()) mine = reserve(file.number(), 0, layout.common_begin);
     if (mine.empty()) mine = mapping->map(file.number());
     if (mine.empty()) {

@@ -65,6 +65,8 @@ class TrainingRun {
     });
     if (worker_.size() > 1) exchange_.emplace(worker_, options_);
     make_model();
+    // Choosing tries real exchanges, in memory that must be there; afterwards it is known who shares what.
+    worker_.together([&] { check_memory(memory_plan(), worker_.local_size()); });
     if (exchange_) exchange_->choose(model_->net().segments().size(), options_.exact ? nullptr : &tuning_);
     worker_.together([&] { check_memory(memory_plan(), worker_.local_size()); });
   }

@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <new>
 
+#include "distributed/launch.hpp"
 #include "distributed/sockets.hpp"
 #include "launchers/options/values.hpp"
 
@@ -39,15 +40,13 @@ Error current_error() {
 }
 
 int launched_rank() {
-  if (!launched_by_mpi()) return 0;
-  for (const char* name : {"OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK", "SLURM_PROCID"}) {
-    if (const char* value = std::getenv(name)) return std::atoi(value);
-  }
-  return 0;
+  return this_launch().rank;
 }
 
 Worker::Worker(const CommunicatorOptions& options) {
-  if (launched_by_mpi()) {
+  const Launch launch = this_launch();
+  if (!launch.mismatch.empty()) fail(ExitCode::usage, launch.mismatch);
+  if (launch.by_mpi) {
     world_ = std::make_unique<MpiWorld>(options);
     control_ = world_->make_communicator();
   } else {

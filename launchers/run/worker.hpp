@@ -26,6 +26,7 @@ int launched_rank();
 
 class Worker {
  public:
+  /// Throws Error(usage) where several processes were started that MPI cannot join.
   explicit Worker(const CommunicatorOptions& options);
 
   int rank() const { return world_ ? world_->rank() : 0; }
