@@ -16,7 +16,7 @@ from program import BINARY, ENVIRONMENT, REPOSITORY, alive, steps  # noqa: E402
 
 TOOL = Path(__file__).with_name("slurm")
 TRAIN = REPOSITORY / "launchers/slurm/train.sbatch"
-PATIENCE = 60  # seconds for what takes a few on an idle machine
+PATIENCE = 180  # seconds for what takes a few on an idle machine
 
 
 def why_not():
@@ -49,7 +49,8 @@ class Slurm:
         self.state = Path(tempfile.mkdtemp(prefix="convoy-slurm-", dir="/tmp"))  # short: sockets lie below it
         self.environment = {**ENVIRONMENT, "CONVOY_SLURM": str(self.state), "CONVOY": str(BINARY)}
         self.holder = subprocess.Popen([TOOL, "hold", str(nodes)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                       stderr=subprocess.STDOUT, text=True, env=self.environment, start_new_session=True)
+                                       stderr=subprocess.STDOUT, text=True, env=self.environment,
+                                       start_new_session=True)
         said = []
         for line in self.holder.stdout:
             said.append(line)

@@ -7,9 +7,9 @@ import subprocess
 
 import pytest
 
-from slurm_cluster import TRAIN, Slurm, wait_for, why_not
+from slurm_cluster import Slurm, wait_for, why_not
 from idx import made_up, write_pair
-from program import DATA, OK, USAGE, checkpoints, convoy, losses, same_bits, steps, succeed
+from program import DATA, OK, USAGE, checkpoints, losses, same_bits, steps, succeed
 
 NET = """input 12x12x1
 conv K=8 F=3
@@ -42,7 +42,7 @@ def data(tmp_path_factory):
 
 @pytest.fixture
 def recipe(data, tmp_path):
-    """A function that writes the recipe; called again it replaces it, also under a job that waits for its next start."""
+    """A function that writes the recipe; called again it replaces it, also for a job that waits for its next start."""
 
     def write(**keys):
         usual = {"net": data / "tiny.net", "data": data / "train", "run": tmp_path / "run", "batch": 32, "steps": 60,
