@@ -63,6 +63,18 @@ class Slurm:
         self.holder.stdin.close()
         self.holder.wait()
 
+    def processes(self, *variables):
+        """All that belong to this cluster and have these NAME=VALUE in their environment."""
+        wanted = {text.encode() for text in (f"SLURM_CONF={self.state}/slurm.conf", *variables)}
+        found = []
+        for entry in Path("/proc").iterdir():
+            try:
+                if entry.name.isdigit() and wanted <= set((entry / "environ").read_bytes().split(b"\0")):
+                    found += [int(entry.name)] if alive(entry.name) else []
+            except OSError:
+                continue
+        return found
+
     def run(self, *words, environment=None, timeout=PATIENCE):
         return subprocess.run([TOOL, "run", *map(str, words)], capture_output=True, text=True, timeout=timeout,
                               cwd=REPOSITORY, env={**self.environment, **(environment or {})}, stdin=subprocess.DEVNULL)
@@ -130,16 +142,8 @@ class Job:
 
     def workers(self):
         """The processes of this job that run the program."""
-        wanted = {f"SLURM_CONF={self.slurm.state}/slurm.conf".encode(), f"SLURM_JOB_ID={self.number}".encode()}
-        found = []
-        for entry in Path("/proc").iterdir():
-            try:
-                if entry.name.isdigit() and entry.joinpath("exe").resolve() == BINARY.resolve():
-                    if wanted <= set(entry.joinpath("environ").read_bytes().split(b"\0")) and alive(entry.name):
-                        found.append(int(entry.name))
-            except OSError:
-                continue
-        return found
+        own = self.slurm.processes(f"SLURM_JOB_ID={self.number}")
+        return [pid for pid in own if Path(f"/proc/{pid}/exe").resolve() == BINARY.resolve()]
 
     def pause(self):
         """Stops all workers, so that time passes without work; returns their processes."""

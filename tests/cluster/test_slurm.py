@@ -28,8 +28,9 @@ def slurm():
         pytest.skip(reason)
     slurm = Slurm(2)
     yield slurm
+    assert len(slurm.processes()) >= 4
     slurm.stop()
-    assert not slurm.state.exists()
+    assert slurm.processes() == [] and not slurm.state.exists()
 
 
 @pytest.fixture(scope="module")
