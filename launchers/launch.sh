@@ -174,17 +174,13 @@ family_of() {
   for child in $(children_of "$1"); do family_of "$child"; done
 }
 
-# Ends PID, which no longer answers, and all below it: first as politely as to let it remove its files in /tmp.
+# Ends PID, which no longer answers, and all below it. A signal that it can catch would only make Open MPI 4.1 crash.
 end_family() {
   local family
   mapfile -t family < <(family_of "$1")
-  kill -TERM "$1" 2>/dev/null || true
-  local tries
-  for ((tries = 0; tries < 30; ++tries)); do
-    kill -0 "$1" 2>/dev/null || break
-    sleep 0.1
-  done
   kill -KILL "${family[@]}" 2>/dev/null || true
+  # What it would have removed itself.
+  rm -rf "$session_folder"
 }
 
 # Watches mpirun (or its daemon on another node), to be run in the background. Its children are the workers of this node
@@ -202,7 +198,7 @@ watch_children() { # PID GRACE-IN-SECONDS
     done
     for child in $now; do seen[$child]=$((${seen[$child]:-0} + 1)); done
     if [ -n "$ended_at" ] && [ $((SECONDS - ended_at)) -ge "$grace" ]; then
-      say "mpirun did not end within $grace s after a worker or a node was lost; ending it"
+      say "Open MPI did not end within $grace s after a worker or a host was lost; ending it"
       : >"$hang_mark"
       end_family "$pid"
       return
@@ -223,6 +219,7 @@ start_mpirun() { # GRACE COMMAND...
   # If this script is killed, the workers save and end.
   setsid setpriv --pdeathsig USR1 "$@" </dev/null &
   mpirun_pid=$!
+  session_folder=${session_folder:-${TMPDIR:-/tmp}/ompi.${HOSTNAME%%.*}.$UID/pid.$mpirun_pid}
   (
     trap '' INT TERM HUP USR1
     watch_children "$mpirun_pid" "$grace"
@@ -246,7 +243,8 @@ finish_mpirun() {
   # A signal interrupts `wait`.
   while
     code=0
-    wait "$mpirun_pid" || code=$?
+    # Bash would tell the world how a killed process was started.
+    wait "$mpirun_pid" 2>/dev/null || code=$?
     kill -0 "$mpirun_pid" 2>/dev/null
   do :; done
   kill "$watcher_pid" 2>/dev/null || true
@@ -260,9 +258,11 @@ finish_mpirun() {
     [ "$stops" -lt 2 ] || [ $code -le 128 ] || code=130
   else
     case $code in
+      [0-7] | 75 | 130) ;; # the program's own
       134 | 135 | 136 | 139) say "a worker crashed (signal $((code - 128)))" && code=1 ;;
       137 | 138 | 143) say "a worker was killed (signal $((code - 128))); run again with --resume" && code=6 ;;
-      205) say "a node cannot be reached any more; run again with --resume" && code=6 ;;
+      # mpirun's own, or that of a connection to a host.
+      *) say "a host cannot be reached any more (mpirun's exit code $code); run again with --resume" && code=6 ;;
     esac
   fi
 }

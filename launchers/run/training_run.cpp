@@ -150,8 +150,10 @@ class TrainingRun {
   std::unique_ptr<Watchdog> start_watchdog() {
     if (worker_.size() == 1) return nullptr;
     return std::make_unique<Watchdog>(
-        worker_.control(), WatchdogOptions{.timeout = std::chrono::duration<double>(options_.timeout)},
-        [this] { return state_.whereabouts(); }, [this](const Failure& seen) { failure_.peer_lost(seen); });
+        worker_.control(),
+        WatchdogOptions{.timeout = std::chrono::duration<double>(options_.timeout), .ending = &stop_},
+        [this] { return state_.whereabouts(); }, [this](const Failure& seen) { failure_.peer_lost(seen); },
+        [this](const Failure& seen) { failure_.peer_silent(seen); });
   }
 
   std::unique_ptr<GradientSink> make_sink() {
