@@ -1,5 +1,6 @@
 // What happens to a bucket: reduce | across | update and gather. With one node this is one stage, else each part is a
-// stage of its own.
+// stage of its own. Parts of a slice are sent across in both directions, so what lies between, the update, is then done
+// in the stage that owns that communicator.
 //
 // Communicators and arena belong to the stages from begin() until the last bucket has passed, and to the caller
 // otherwise. After an error the exchange stays broken: every later call rethrows it.
@@ -102,19 +103,29 @@ struct Exchange::Impl {
       paths.across->all_reduce(arena.gradients().subspan(slice.begin, slice.end - slice.begin), options.wire);
     }
     seconds[1].exchange += timer.seconds();
+    if (in_parts() && !sums) {
+      update(bucket, seconds[1]);
+      gather_across(arena.weights(), bucket, seconds[1]);
+    }
   }
 
   void finish(size_t bucket) {
     const bool last = bucket + 1 == buckets();
     if (!sums) {
-      update_and_gather(bucket);
+      if (!in_parts()) update(bucket, seconds.back());
+      gather(arena.weights(), bucket, seconds.back());
     } else {
       const Timer timer;
       sums->add(arena, mine[bucket].begin, mine[bucket].end);
       seconds.back().update += timer.seconds();
       if (last) {
         sum_norms();
-        for (size_t b = 0; b < buckets(); ++b) update_and_gather(b);
+        // No bucket is left in the stage across.
+        for (size_t b = 0; b < buckets(); ++b) {
+          update(b, seconds.back());
+          gather_across(arena.weights(), b, seconds.back());
+          gather(arena.weights(), b, seconds.back());
+        }
       }
     }
     if (last && progress != nullptr) progress->bucket = -1;
@@ -131,18 +142,25 @@ struct Exchange::Impl {
     seconds.back().exchange += timer.seconds();
   }
 
-  void update_and_gather(size_t bucket) {
-    Timer timer;
+  void update(size_t bucket, Seconds& spent) {
+    const Timer timer;
     optimizer.update(arena, mine[bucket].begin, mine[bucket].end, step);
-    seconds.back().update += timer.lap();
-    gather(arena.weights(), bucket);
-    seconds.back().exchange += timer.lap();
+    spent.update += timer.seconds();
   }
 
-  /// What this worker has changed in a bucket, to everybody; what others have changed, from them.
-  void gather(std::span<float> data, size_t bucket) {
-    if (in_parts()) paths.across->all_gather(data, parts[bucket]);
+  /// What this worker has changed in a bucket, to those with the same slice; what they have changed, from them.
+  void gather_across(std::span<float> data, size_t bucket, Seconds& spent) {
+    if (!in_parts()) return;
+    const Timer timer;
+    paths.across->all_gather(data, parts[bucket]);
+    spent.exchange += timer.seconds();
+  }
+
+  /// The slices of a bucket, to everybody of the node.
+  void gather(std::span<float> data, size_t bucket, Seconds& spent) {
+    const Timer timer;
     paths.gather.all_gather(data, slices[bucket]);
+    spent.exchange += timer.seconds();
   }
 
   // Returns when the stages are idle and the communicators the caller's.
@@ -212,13 +230,19 @@ double Exchange::exchange_seconds() const {
 }
 
 double Exchange::update_seconds() const {
-  return impl_->seconds.back().update;
+  double sum = 0;
+  for (const Impl::Seconds& stage : impl_->seconds) sum += stage.update;
+  return sum;
 }
 
 void Exchange::gather_state() {
-  impl_->wait();
-  for (int slot = 0; slot < impl_->arena.slots(); ++slot) {
-    for (size_t bucket = 0; bucket < impl_->buckets(); ++bucket) impl_->gather(impl_->arena.slot(slot), bucket);
+  Impl& impl = *impl_;
+  impl.wait();
+  for (int slot = 0; slot < impl.arena.slots(); ++slot) {
+    for (size_t bucket = 0; bucket < impl.buckets(); ++bucket) {
+      impl.gather_across(impl.arena.slot(slot), bucket, impl.seconds.back());
+      impl.gather(impl.arena.slot(slot), bucket, impl.seconds.back());
+    }
   }
 }
 

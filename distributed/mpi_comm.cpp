@@ -132,12 +132,9 @@ void pause(Clock::duration waited) {
 
 class MpiComm : public Communicator {
  public:
-  MpiComm(std::shared_ptr<MpiState> state, const CommunicatorOptions& options, MPI_Comm comm, std::string text)
-      : state_(std::move(state)), options_(options), text_(std::move(text)), comm_(comm) {
-    const std::lock_guard lock(state_->mutex);
-    check(MPI_Comm_rank(comm_, &rank_));
-    check(MPI_Comm_size(comm_, &size_));
-  }
+  MpiComm(std::shared_ptr<MpiState> state, const CommunicatorOptions& options, MPI_Comm comm, int rank, int size,
+          std::string text)
+      : state_(std::move(state)), options_(options), text_(std::move(text)), comm_(comm), rank_(rank), size_(size) {}
   // MPI_Comm_free is collective and might wait for the lost; MPI_Finalize frees what is left.
   ~MpiComm() override = default;
 
@@ -278,7 +275,7 @@ class MpiComm : public Communicator {
   CommunicatorOptions options_;
   std::string text_;
   MPI_Comm comm_;
-  int rank_ = 0, size_ = 1;
+  int rank_, size_;
   Messages messages_;
   std::vector<float> scratch_;  // the others' contributions to this rank's slice
   std::vector<uint16_t> rounded_sent_, rounded_received_;
@@ -288,8 +285,21 @@ class MpiComm : public Communicator {
 }  // namespace
 
 std::unique_ptr<Communicator> make_mpi_communicator(std::shared_ptr<MpiState> state, const CommunicatorOptions& options,
-                                                    MPI_Comm comm, std::string text) {
-  return std::make_unique<MpiComm>(std::move(state), options, comm, std::move(text));
+                                                    int group, const std::string& everybody) {
+  MPI_Comm comm = MPI_COMM_NULL;
+  int rank = 0, workers = 1, size = 1;
+  {
+    const std::lock_guard lock(state->mutex);
+    check(MPI_Comm_rank(MPI_COMM_WORLD, &rank));
+    check(MPI_Comm_size(MPI_COMM_WORLD, &workers));
+    check(MPI_Comm_split(MPI_COMM_WORLD, group < 0 ? MPI_UNDEFINED : group, rank, &comm));
+    if (comm == MPI_COMM_NULL) return nullptr;
+    check(MPI_Comm_set_errhandler(comm, MPI_ERRORS_RETURN));
+    check(MPI_Comm_rank(comm, &rank));
+    check(MPI_Comm_size(comm, &size));
+  }
+  std::string text = size == workers ? everybody : concat(size, size == 1 ? " worker" : " workers");
+  return std::make_unique<MpiComm>(std::move(state), options, comm, rank, size, "MPI, " + text);
 }
 
 }  // namespace convoy

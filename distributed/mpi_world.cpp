@@ -98,18 +98,7 @@ MpiWorld::~MpiWorld() {
 
 std::unique_ptr<Communicator> MpiWorld::make_communicator(int group) {
   const ExitTimer timer(5 * options_.timeout, "the making of a communicator");
-  MPI_Comm comm = MPI_COMM_NULL;
-  int size = 0;
-  {
-    const std::lock_guard lock(state_->mutex);
-    check(MPI_Comm_split(MPI_COMM_WORLD, group == no_group ? MPI_UNDEFINED : group, rank_, &comm), "MPI_Comm_split");
-    if (comm == MPI_COMM_NULL) return nullptr;
-    check(MPI_Comm_set_errhandler(comm, MPI_ERRORS_RETURN), "MPI_Comm_set_errhandler");
-    check(MPI_Comm_size(comm, &size), "MPI_Comm_size");
-  }
-  const Topology topology(machines_, 0);
-  const std::string text = size == size_ ? topology.text() : concat(size, size == 1 ? " worker" : " workers");
-  return make_mpi_communicator(state_, options_, comm, "MPI, " + text);
+  return make_mpi_communicator(state_, options_, group, Topology(machines_, 0).text());
 }
 
 void MpiWorld::abort(int code) noexcept {

@@ -1,13 +1,9 @@
 // How the global batch is divided over workers, lanes and threads.
 #include "launchers/run/lane_choice.hpp"
 
-#include <sched.h>
-
 #include <algorithm>
 
 #include "core/base/error.hpp"
-#include "core/base/text.hpp"
-#include "launchers/options/values.hpp"
 
 namespace convoy {
 namespace {
@@ -93,53 +89,6 @@ LaneChoice choose_lanes(const LaneQuestion& q) {
     worker.lane_batch /= worker.passes;
   }
   return choice;
-}
-
-std::vector<int> allowed_cpus() {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  std::vector<int> cpus;
-  // Fails on machines with more than 1,024 CPUs; one thread is then a safe start, and `threads` says more.
-  if (sched_getaffinity(0, sizeof set, &set) != 0) return {0};
-  for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
-    if (CPU_ISSET(cpu, &set)) cpus.push_back(cpu);
-  }
-  return cpus;
-}
-
-std::string cpu_list_text(const std::vector<int>& cpus) {
-  std::vector<std::string> parts;
-  for (size_t first = 0; first < cpus.size();) {
-    size_t last = first;
-    while (last + 1 < cpus.size() && cpus[last + 1] == cpus[last] + 1) ++last;
-    parts.push_back(first == last ? concat(cpus[first]) : concat(cpus[first], "-", cpus[last]));
-    first = last + 1;
-  }
-  return join(parts, ",");
-}
-
-std::vector<int> parse_cpu_list(const std::string& text) {
-  std::vector<int> cpus;
-  for (const std::string& part : split_commas(text)) {
-    const size_t dash = part.find('-');
-    const auto first = parse_integer(part.substr(0, dash));
-    const auto last = dash == std::string::npos ? first : parse_integer(part.substr(dash + 1));
-    if (!first || !last) continue;
-    for (int64_t cpu = *first; cpu <= *last; ++cpu) cpus.push_back(static_cast<int>(cpu));
-  }
-  return cpus;
-}
-
-int share_of_cpus(const std::vector<CpuClaim>& claims, size_t me) {
-  double share = 0;
-  for (const int cpu : claims[me].cpus) {
-    const auto users = std::count_if(claims.begin(), claims.end(), [&](const CpuClaim& claim) {
-      return claim.host == claims[me].host && std::find(claim.cpus.begin(), claim.cpus.end(), cpu) != claim.cpus.end();
-    });
-    share += 1.0 / static_cast<double>(users);
-  }
-  // The sum of n times 1/n may fall short of 1 by a rounding.
-  return std::max(1, static_cast<int>(share + 1e-6));
 }
 
 }  // namespace convoy

@@ -8,7 +8,7 @@
 #include "core/base/random.hpp"
 #include "core/base/timer.hpp"
 #include "core/graph/graph.hpp"
-#include "launchers/run/lane_choice.hpp"
+#include "launchers/run/cpus.hpp"
 #include "launchers/run/run_plan.hpp"
 #include "launchers/run/tuning_file.hpp"
 
@@ -89,7 +89,7 @@ class LoneLayer {
 
 OpTimings time_ops(const TimingOptions& options) {
   OpTimings timings;
-  timings.threads = options.threads ? options.threads : static_cast<int>(allowed_cpus().size());
+  timings.threads = options.threads ? options.threads : usable_cpus();
   timings.peak = measure_peak(timings.threads);
   const std::unique_ptr<Device> device = make_cpu_device();
   const Graph graph = build_graph(read_network(options.net));

@@ -6,6 +6,7 @@
 #include "core/base/median.hpp"
 #include "core/train/local_sink.hpp"
 #include "core/train/trainer.hpp"
+#include "launchers/run/cpus.hpp"
 #include "launchers/run/lane_choice.hpp"
 #include "launchers/run/made_up_batch.hpp"
 #include "launchers/run/model.hpp"
@@ -87,7 +88,7 @@ double LayerTiming::share_of(const MachinePeak& peak) const {
 
 StepTiming time_steps(const TimingOptions& options) {
   StepTiming timing;
-  timing.threads = options.threads ? options.threads : static_cast<int>(allowed_cpus().size());
+  timing.threads = options.threads ? options.threads : usable_cpus();
   timing.peak = measure_peak(timing.threads);
   forget_peak_memory();
 

@@ -119,6 +119,7 @@ class TrainingRun {
 
   void fill_model() {
     for (const std::string& notice : start_.notices) console_.say(notice);
+    if (!worker_.crowding().empty()) console_.say(worker_.crowding());
     const std::string workers = exchange_ ? "MPI, " + exchange_->topology().text() : worker_.control().describe();
     for (const std::string& line : opening_lines(options_, plan_, model_->net().graph(), *device_, workers)) {
       console_.say(line);

@@ -77,13 +77,11 @@ void Worker::on_leader(const std::function<void()>& action) {
 }
 
 int Worker::threads(int asked) {
-  if (asked) return asked;
+  const CpuClaim mine{.host = host_name(), .cpus = allowed_cpus(), .limit = cpu_limit(), .asked = asked};
   std::vector<CpuClaim> claims;
-  for (const std::string& text : control_->gather_texts(host_name() + "\n" + cpu_list_text(allowed_cpus()))) {
-    const size_t line = text.find('\n');
-    claims.push_back({text.substr(0, line), parse_cpu_list(text.substr(line + 1))});
-  }
-  return share_of_cpus(claims, static_cast<size_t>(rank()));
+  for (const std::string& text : control_->gather_texts(claim_text(mine))) claims.push_back(parse_claim(text));
+  crowding_ = crowding_text(claims);
+  return asked ? asked : share_of_cpus(claims, static_cast<size_t>(rank()));
 }
 
 void Worker::end_everybody(ExitCode code) noexcept {

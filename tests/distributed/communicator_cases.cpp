@@ -1,12 +1,9 @@
 #include "tests/distributed/communicator_cases.hpp"
 
-#include <algorithm>
 #include <array>
-#include <bit>
-#include <stdexcept>
 #include <type_traits>
 
-#include "core/base/error.hpp"
+#include "tests/distributed/case_tools.hpp"
 
 namespace convoy {
 namespace {
@@ -15,15 +12,6 @@ constexpr float untouched = -12345;
 
 std::vector<size_t> sizes(int ranks, size_t long_slice) {
   return {0, 1, 17, 4099, static_cast<size_t>(ranks) * long_slice};
-}
-
-template <typename... Args>
-void require(bool condition, const Args&... what) {
-  if (!condition) throw std::logic_error(concat(what...));
-}
-
-bool same_bits(float a, float b) {
-  return std::bit_cast<uint32_t>(a) == std::bit_cast<uint32_t>(b);
 }
 
 // Even and uneven ways to cut [begin, end), some with empty slices.
@@ -44,11 +32,11 @@ std::vector<Slices> ways_to_cut(size_t begin, size_t end, int ranks) {
 
 // Calls check(data, slices, begin, end) with a buffer that has a margin around [begin, end).
 template <typename Check>
-void for_all_layouts(Communicator& communicator, size_t long_slice, const Check& check) {
-  for (const size_t size : sizes(communicator.size(), long_slice)) {
+void for_all_layouts(Communicator& communicator, const CaseSetting& setting, const Check& check) {
+  for (const size_t size : sizes(communicator.size(), setting.long_slice)) {
     const size_t begin = 3, end = begin + size;
     for (const Slices& slices : ways_to_cut(begin, end, communicator.size())) {
-      std::vector<float> data(end + 5, untouched);
+      const Buffer data(communicator, setting, end + 5, untouched);
       check(data, slices, begin, end);
       for (size_t i = 0; i < data.size(); ++i) {
         if (i < begin || i >= end) require(data[i] == untouched, "element ", i, " outside the slices was changed");
@@ -57,41 +45,41 @@ void for_all_layouts(Communicator& communicator, size_t long_slice, const Check&
   }
 }
 
-void reduce_scatter_sums_along_the_tree(Communicator& communicator, size_t long_slice) {
-  const int rank = communicator.rank(), ranks = communicator.size();
-  for_all_layouts(
-      communicator, long_slice, [&](std::vector<float>& data, const Slices& slices, size_t begin, size_t end) {
-        for (size_t i = begin; i < end; ++i) data[i] = contribution(rank, i);
-        communicator.reduce_scatter(data, slices);
-        const auto r = static_cast<size_t>(rank);
-        for (size_t i = slices.borders[r]; i < slices.borders[r + 1]; ++i) {
-          const float expected = expected_sum(ranks, i);
-          require(same_bits(data[i], expected), "element ", i, " of ", end - begin, ": ", data[i], " not ", expected);
-        }
-      });
+void reduce_scatter_sums_along_the_tree(Communicator& communicator, const CaseSetting& setting) {
+  const int rank = communicator.rank();
+  for_all_layouts(communicator, setting, [&](const Buffer& data, const Slices& slices, size_t begin, size_t end) {
+    for (size_t i = begin; i < end; ++i) data[i] = contribution(rank, i);
+    communicator.reduce_scatter(data, slices);
+    const auto r = static_cast<size_t>(rank);
+    for (size_t i = slices.borders[r]; i < slices.borders[r + 1]; ++i) {
+      const float expected = expected_sum(communicator, setting, i);
+      require(same_bits(data[i], expected), "element ", i, " of ", end - begin, ": ", data[i], " not ", expected);
+    }
+  });
 }
 
-void all_gather_brings_every_slice(Communicator& communicator, size_t long_slice) {
-  for_all_layouts(communicator, long_slice, [&](std::vector<float>& data, const Slices& slices, size_t, size_t) {
-    const auto own = slices.of(std::span(data), communicator.rank());
-    for (float& x : own) x = contribution(communicator.rank(), static_cast<size_t>(&x - data.data()));
+void all_gather_brings_every_slice(Communicator& communicator, const CaseSetting& setting) {
+  for_all_layouts(communicator, setting, [&](const Buffer& data, const Slices& slices, size_t, size_t) {
+    for (float& x : slices.of(data.span(), communicator.rank()))
+      x = contribution(communicator.rank(), data.index_of(x));
     communicator.all_gather(data, slices);
     for (int r = 0; r < communicator.size(); ++r) {
-      for (const float& x : slices.of(std::span(data), r)) {
-        const auto i = static_cast<size_t>(&x - data.data());
+      for (const float& x : slices.of(data.span(), r)) {
+        const size_t i = data.index_of(x);
         require(same_bits(x, contribution(r, i)), "element ", i, " of rank ", r, ": ", x);
       }
     }
   });
 }
 
-void all_reduce_of_floats(Communicator& communicator, size_t long_slice) {
-  for (const size_t size : sizes(communicator.size(), long_slice)) {
-    std::vector<float> data(size);
+void all_reduce_of_floats(Communicator& communicator, const CaseSetting& setting) {
+  for (const size_t size : sizes(communicator.size(), setting.long_slice)) {
+    const Buffer data(communicator, setting, size);
     for (size_t i = 0; i < size; ++i) data[i] = contribution(communicator.rank(), i);
-    communicator.all_reduce(std::span(data));
+    communicator.all_reduce(data.span());
     for (size_t i = 0; i < size; ++i) {
-      require(same_bits(data[i], expected_sum(communicator.size(), i)), "element ", i, " of ", size, ": ", data[i]);
+      const float expected = expected_sum(communicator, setting, i);
+      require(same_bits(data[i], expected), "element ", i, " of ", size, ": ", data[i], " not ", expected);
     }
   }
 }
@@ -115,8 +103,8 @@ T reduced(int ranks, size_t index, ReduceOp op) {
 }
 
 template <typename T>
-void all_reduce_in_rank_order(Communicator& communicator, size_t long_slice) {
-  for (const size_t size : {size_t{0}, size_t{1}, size_t{7}, long_slice}) {
+void all_reduce_in_rank_order(Communicator& communicator, const CaseSetting& setting) {
+  for (const size_t size : {size_t{0}, size_t{1}, size_t{7}, setting.long_slice}) {
     for (const ReduceOp op : {ReduceOp::sum, ReduceOp::max, ReduceOp::min}) {
       std::vector<T> data(size);
       for (size_t i = 0; i < size; ++i) data[i] = small_value<T>(communicator.rank(), i);
@@ -129,11 +117,13 @@ void all_reduce_in_rank_order(Communicator& communicator, size_t long_slice) {
   }
 }
 
-void broadcast_from_every_root(Communicator& communicator, size_t long_slice) {
+void broadcast_from_every_root(Communicator& communicator, const CaseSetting& setting) {
   for (int root = 0; root < communicator.size(); ++root) {
-    for (const size_t size : {size_t{0}, size_t{1}, size_t{4096}, 3 * sizeof(float) * long_slice + 1}) {
+    const size_t longest = static_cast<size_t>(communicator.size()) * setting.long_slice * sizeof(float) - 1;
+    for (const size_t size : {size_t{0}, size_t{1}, size_t{4096}, longest}) {
       const auto byte = [&](size_t i) { return static_cast<std::byte>((i * 31 + static_cast<size_t>(root)) % 251); };
-      std::vector<std::byte> data(size);
+      const Buffer floats(communicator, setting, size / sizeof(float) + 1);
+      const auto data = std::as_writable_bytes(floats.span()).first(size);
       for (size_t i = 0; i < size && communicator.rank() == root; ++i) data[i] = byte(i);
       communicator.broadcast(data, root);
       for (size_t i = 0; i < size; ++i) require(data[i] == byte(i), "byte ", i, " of ", size, " from root ", root);
@@ -141,11 +131,11 @@ void broadcast_from_every_root(Communicator& communicator, size_t long_slice) {
   }
 }
 
-void barrier_again_and_again(Communicator& communicator, size_t) {
+void barrier_again_and_again(Communicator& communicator, const CaseSetting&) {
   for (int i = 0; i < 20; ++i) communicator.barrier();
 }
 
-void texts_of_any_length(Communicator& communicator, size_t) {
+void texts_of_any_length(Communicator& communicator, const CaseSetting&) {
   using namespace std::string_literals;
   const auto text_of = [](int rank) {
     return rank % 3 == 1 ? ""s : std::string(static_cast<size_t>(rank) * 5, 'x') + "\0 end"s + std::to_string(rank);
@@ -159,9 +149,9 @@ void texts_of_any_length(Communicator& communicator, size_t) {
   }
 }
 
-void operations_follow_each_other(Communicator& communicator, size_t) {
+void operations_follow_each_other(Communicator& communicator, const CaseSetting& setting) {
   const int ranks = communicator.size();
-  std::vector<float> data(1000);
+  const Buffer data(communicator, setting, 1000);
   const Slices slices = Slices::even(0, data.size(), ranks);
   for (size_t round = 0; round < 50; ++round) {
     for (size_t i = 0; i < data.size(); ++i) data[i] = contribution(communicator.rank(), i + round);
@@ -171,9 +161,20 @@ void operations_follow_each_other(Communicator& communicator, size_t) {
     communicator.all_reduce(std::span(&count, 1), ReduceOp::sum);
     require(count == ranks, "count ", count);
     for (size_t i = 0; i < data.size(); ++i) {
-      require(same_bits(data[i], expected_sum(ranks, i + round)), "round ", round, ", element ", i, ": ", data[i]);
+      const float expected = expected_sum(communicator, setting, i + round);
+      require(same_bits(data[i], expected), "round ", round, ", element ", i, ": ", data[i], " not ", expected);
     }
   }
+}
+
+/// The sum of level[0 .. count).
+float tree(std::array<float, 64>& level, size_t count) {
+  while (count > 1) {
+    for (size_t i = 0; i + 1 < count; i += 2) level[i / 2] = level[i] + level[i + 1];
+    if (count % 2 == 1) level[count / 2] = level[count - 1];
+    count = (count + 1) / 2;
+  }
+  return level[0];
 }
 
 }  // namespace
@@ -189,29 +190,48 @@ float contribution(int rank, size_t index) {
 
 float expected_sum(int ranks, size_t index) {
   std::array<float, 64> level;
-  auto count = static_cast<size_t>(ranks);
   for (int r = 0; r < ranks; ++r) level[static_cast<size_t>(r)] = contribution(r, index);
-  while (count > 1) {
-    for (size_t i = 0; i + 1 < count; i += 2) level[i / 2] = level[i] + level[i + 1];
-    if (count % 2 == 1) level[count / 2] = level[count - 1];
-    count = (count + 1) / 2;
+  return tree(level, static_cast<size_t>(ranks));
+}
+
+float expected_sum(const std::vector<int>& groups, size_t index) {
+  std::array<float, 64> level, sums;
+  int rank = 0;
+  for (size_t g = 0; g < groups.size(); ++g) {
+    for (int i = 0; i < groups[g]; ++i) level[static_cast<size_t>(i)] = contribution(rank++, index);
+    sums[g] = tree(level, static_cast<size_t>(groups[g]));
   }
-  return level[0];
+  return tree(sums, groups.size());
 }
 
 const std::vector<CommunicatorCase>& communicator_cases() {
-  static const std::vector<CommunicatorCase> cases{
-      {"reduce_scatter sums along the tree", reduce_scatter_sums_along_the_tree},
-      {"all_gather brings every slice", all_gather_brings_every_slice},
-      {"all_reduce of floats", all_reduce_of_floats},
-      {"all_reduce of doubles in rank order", all_reduce_in_rank_order<double>},
-      {"all_reduce of integers", all_reduce_in_rank_order<int64_t>},
-      {"broadcast from every root", broadcast_from_every_root},
-      {"barrier again and again", barrier_again_and_again},
-      {"texts of any length", texts_of_any_length},
-      {"operations follow each other", operations_follow_each_other},
-  };
+  static const std::vector<CommunicatorCase> cases = [] {
+    std::vector<CommunicatorCase> all{
+        {"reduce_scatter sums along the tree", reduce_scatter_sums_along_the_tree},
+        {"all_gather brings every slice", all_gather_brings_every_slice},
+        {"all_reduce of floats", all_reduce_of_floats},
+        {"all_reduce of doubles in rank order", all_reduce_in_rank_order<double>},
+        {"all_reduce of integers", all_reduce_in_rank_order<int64_t>},
+        {"broadcast from every root", broadcast_from_every_root},
+        {"barrier again and again", barrier_again_and_again},
+        {"texts of any length", texts_of_any_length},
+        {"operations follow each other", operations_follow_each_other},
+    };
+    for (const CommunicatorCase& one : wire_cases()) all.push_back(one);
+    return all;
+  }();
   return cases;
+}
+
+void run_communicator_cases(Communicator& communicator, const CaseSetting& setting) {
+  for (const CommunicatorCase& one : communicator_cases()) {
+    try {
+      one.run(communicator, setting);
+    } catch (const std::logic_error& error) {
+      throw std::logic_error(
+          concat(communicator.describe(), ", rank ", communicator.rank(), ": ", one.name, ": ", error.what()));
+    }
+  }
 }
 
 }  // namespace convoy

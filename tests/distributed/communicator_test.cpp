@@ -14,12 +14,18 @@ namespace {
 
 using testing::HasSubstr;
 
-constexpr size_t long_slice = 5003;
-
 TEST(Slices, EvenPartsOnGrains) {
   EXPECT_EQ(Slices::even(64, 64 + 100, 3, 16).borders, (std::vector<size_t>{64, 96, 128, 164}));
   EXPECT_EQ(Slices::even(0, 10, 4, 16).borders, (std::vector<size_t>{0, 0, 0, 0, 10}));
   EXPECT_EQ(Slices::even(5, 5, 2).borders, (std::vector<size_t>{5, 5, 5}));
+}
+
+TEST(Slices, MoveAndGrow) {
+  const Slices slices{.borders = {64, 96, 96, 164}};
+  EXPECT_EQ(slices.from_zero().borders, (std::vector<size_t>{0, 32, 32, 100}));
+  EXPECT_EQ(slices.padded_to(5).borders, (std::vector<size_t>{64, 96, 96, 164, 164, 164}));
+  EXPECT_EQ(slices.padded_to(3).borders, slices.borders);
+  EXPECT_EQ((Slices{.borders = {7, 7}}.from_zero().padded_to(2).borders), (std::vector<size_t>{0, 0, 0}));
 }
 
 TEST(Slices, CheckRefusesWhatDoesNotFit) {
@@ -32,16 +38,13 @@ TEST(Slices, CheckRefusesWhatDoesNotFit) {
 
 TEST(SoloComm, PassesAllCases) {
   const auto communicator = make_solo_communicator();
-  for (const CommunicatorCase& one : communicator_cases())
-    EXPECT_NO_THROW(one.run(*communicator, long_slice)) << one.name;
+  EXPECT_NO_THROW(run_communicator_cases(*communicator, {}));
 }
 
 class ThreadComm : public testing::TestWithParam<int> {};
 
 TEST_P(ThreadComm, PassesAllCases) {
-  for (const CommunicatorCase& one : communicator_cases()) {
-    EXPECT_NO_THROW(run_ranks(GetParam(), [&](Communicator& each) { one.run(each, long_slice); })) << one.name;
-  }
+  EXPECT_NO_THROW(run_ranks(GetParam(), [](Communicator& each) { run_communicator_cases(each, {}); }));
 }
 
 INSTANTIATE_TEST_SUITE_P(Ranks, ThreadComm, testing::Range(1, 9));

@@ -33,7 +33,7 @@ void two_communicators_at_once(MpiWorld& world) {
   std::exception_ptr error;
   const auto work = [](Communicator& communicator) {
     for (const CommunicatorCase& one : communicator_cases()) {
-      if (std::string(one.name) == "operations follow each other") one.run(communicator, long_slice);
+      if (std::string(one.name) == "operations follow each other") one.run(communicator, {.long_slice = long_slice});
     }
   };
   std::thread other([&] {
@@ -53,7 +53,7 @@ void run_cases(MpiWorld& world) {
   world_is_consistent(world, *communicator);
   for (const CommunicatorCase& one : communicator_cases()) {
     try {
-      one.run(*communicator, long_slice);
+      one.run(*communicator, {.long_slice = long_slice, .rounds = true});
     } catch (const std::exception& error) {
       throw std::logic_error(concat(one.name, ": ", error.what()));
     }

@@ -113,22 +113,5 @@ TEST(LaneChoice, AMicroBatchThatDoesNotFitTellsTheNearestThatDoes) {
               AllOf(HasSubstr("micro-batch 8"), HasSubstr("exact"), HasSubstr("--lanes")));
 }
 
-TEST(LaneChoice, CpuListsReadBack) {
-  EXPECT_EQ(cpu_list_text({0, 1, 2, 5, 7, 8}), "0-2,5,7-8");
-  EXPECT_EQ(parse_cpu_list("0-2,5,7-8"), (std::vector<int>{0, 1, 2, 5, 7, 8}));
-  EXPECT_FALSE(allowed_cpus().empty());
-  EXPECT_EQ(parse_cpu_list(cpu_list_text(allowed_cpus())), allowed_cpus());
-}
-
-TEST(LaneChoice, CpusAreSharedAmongTheWorkersOfAHost) {
-  const std::vector<int> all = {0, 1, 2, 3, 4, 5};
-  EXPECT_EQ(share_of_cpus({{"a", all}}, 0), 6);
-  EXPECT_EQ(share_of_cpus({{"a", all}, {"a", all}, {"b", all}}, 0), 3);
-  EXPECT_EQ(share_of_cpus({{"a", all}, {"a", all}, {"b", all}}, 2), 6);
-  EXPECT_EQ(share_of_cpus({{"a", {0, 1}}, {"a", {2, 3}}}, 1), 2) << "bound to cores of their own";
-  EXPECT_EQ(share_of_cpus({{"a", {0}}, {"a", {0}}, {"a", {0}}}, 0), 1) << "never none";
-  EXPECT_EQ(share_of_cpus({{"a", all}, {"a", all}, {"a", all}}, 0), 2) << "six thirds are two whole ones";
-}
-
 }  // namespace
 }  // namespace convoy
