@@ -3,6 +3,8 @@
 # supervisor for mpirun. Sourced; `launcher` is the name that messages begin with.
 # shellcheck disable=SC2034,SC2154  # variables are set here and used there, or the other way round
 
+# HOSTNAME may come from another host, with the environment.
+host_name=$(uname -n)
 convoy_root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
 say() { printf '%s: %s\n' "$launcher" "$*" >&2; }
@@ -219,7 +221,7 @@ start_mpirun() { # GRACE COMMAND...
   # If this script is killed, the workers save and end.
   setsid setpriv --pdeathsig USR1 "$@" </dev/null &
   mpirun_pid=$!
-  session_folder=${session_folder:-${TMPDIR:-/tmp}/ompi.${HOSTNAME%%.*}.$UID/pid.$mpirun_pid}
+  session_folder=${session_folder:-${TMPDIR:-/tmp}/ompi.${host_name%%.*}.$UID/pid.$mpirun_pid}
   (
     trap '' INT TERM HUP USR1
     watch_children "$mpirun_pid" "$grace"
