@@ -14,8 +14,8 @@ from tiny_data import arguments_of
 FOREVER = 10_000_000
 TINY_BYTES = 940 * 4  # the gradients of the tiny network
 
-# With `timeout` 3: 3 s of silence, 2 s for MPI_Abort, then --grace 5 for mpirun and as much again for a daemon; the rest
-# is for a loaded machine.
+# With `timeout` 3: 3 s of silence, 2 s for MPI_Abort, then --grace 5 for mpirun and its daemons. With 60 it is Open MPI
+# that notices, after 11 s. The rest is for a loaded machine.
 DEADLINE = 40
 
 
@@ -62,14 +62,13 @@ def test_without_exact_only_the_order_of_sums_differs(cluster, on_one_host, tiny
     assert losses(tmp_path / "run") == pytest.approx(losses(reference), rel=1e-5, abs=0)
 
 
-def lose(cluster, tiny_train, tmp_path, strike):
+def lose(cluster, tiny_train, tmp_path, strike, timeout=3):
     """Four workers on two hosts; strike(hosts, run) in mid-run. All has to end; then the run goes on."""
     hosts = cluster(2)
-    with ClusterRun(hosts, (2, 2), tmp_path, tiny_train("run", steps=FOREVER, timeout=3), "--grace", "5") as run:
+    with ClusterRun(hosts, (2, 2), tmp_path, tiny_train("run", steps=FOREVER, timeout=timeout), "--grace", "5") as run:
         run.until_step(tmp_path / "run", 20)
         strike(hosts, run)
         code = run.until_gone(DEADLINE)
-        said = run.output()
     assert hosts.processes(within=DEADLINE) == []
     found = failure(tmp_path / "run")
     assert found["exit_code"] == PEER_LOST
@@ -79,37 +78,38 @@ def lose(cluster, tiny_train, tmp_path, strike):
     last = int(checkpoints(tmp_path / "run")[-1].stem.split("-")[1]) + 10
     run_over_hosts(hosts, (2, 2), tmp_path, [*tiny_train("run", steps=last), "--resume"])
     assert len(losses(tmp_path / "run")) == last
-    return code, found, said
+    return code, found
 
 
 def test_a_killed_worker(cluster, tiny_train, tmp_path):
-    code, found, _ = lose(cluster, tiny_train, tmp_path, lambda hosts, run: os.kill(run.pids[3], signal.SIGKILL))
+    code, found = lose(cluster, tiny_train, tmp_path, lambda hosts, run: os.kill(run.pids[3], signal.SIGKILL))
     assert code == PEER_LOST
     assert (found["rank"], found["host"]) == (3, "node1")
 
 
 def test_a_stopped_worker(cluster, tiny_train, tmp_path):
-    code, found, _ = lose(cluster, tiny_train, tmp_path, lambda hosts, run: os.kill(run.pids[2], signal.SIGSTOP))
+    code, found = lose(cluster, tiny_train, tmp_path, lambda hosts, run: os.kill(run.pids[2], signal.SIGSTOP))
     assert code == PEER_LOST
     assert (found["rank"], found["host"]) == (2, "node1")
 
 
-def test_a_cut_link(cluster, tiny_train, tmp_path):
-    code, found, _ = lose(cluster, tiny_train, tmp_path, lambda hosts, run: hosts.tell("cut", "node1"))
+@pytest.mark.parametrize("timeout", [3, 60])
+def test_a_cut_link(cluster, tiny_train, tmp_path, timeout):
+    code, found = lose(cluster, tiny_train, tmp_path, lambda hosts, run: hosts.tell("cut", "node1"), timeout)
     assert code == PEER_LOST
     assert found["rank"] in (2, 3)
     assert found["host"] == "node1"
 
 
 def test_a_host_gone(cluster, tiny_train, tmp_path):
-    code, found, _ = lose(cluster, tiny_train, tmp_path, lambda hosts, run: hosts.tell("crash", "node1"))
+    code, found = lose(cluster, tiny_train, tmp_path, lambda hosts, run: hosts.tell("crash", "node1"))
     assert code == PEER_LOST
     assert found["rank"] in (2, 3)
     assert found["host"] == "node1"
 
 
 def test_the_host_of_the_launcher_gone(cluster, tiny_train, tmp_path):
-    code, found, _ = lose(cluster, tiny_train, tmp_path, lambda hosts, run: hosts.tell("crash", "node0"))
+    code, found = lose(cluster, tiny_train, tmp_path, lambda hosts, run: hosts.tell("crash", "node0"))
     assert code != OK
     assert (found["rank"], found["host"]) == (0, "node0")
 
