@@ -152,7 +152,7 @@ class MpiComm : public Communicator {
     const std::span<float> others = grown(scratch_, own.size() * static_cast<size_t>(size_ - 1));
     const auto part_of = [&](auto all, int other) { return all.subspan(before(other) * own.size(), own.size()); };
     if (wire == Wire::fp32) {
-      swap(
+      trade(
           "reduce_scatter", reduce_scatter_tag, [&](int other) { return part_of(others, other); },
           [&](int other) { return slices.of(data, other); });
     } else {
@@ -160,7 +160,7 @@ class MpiComm : public Communicator {
       const Slices places = slices.from_zero();
       const std::span<uint16_t> sent = grown(rounded_sent_, places.borders.back());
       for_each_other([&](int other) { to_bf16(slices.of(data, other), places.of(sent, other)); });
-      swap(
+      trade(
           "reduce_scatter", reduce_scatter_tag, [&](int other) { return part_of(received, other); },
           [&](int other) { return places.of(sent, other); });
       from_bf16(received, others);
@@ -174,7 +174,7 @@ class MpiComm : public Communicator {
   void all_gather(std::span<float> data, const Slices& slices, Wire wire) override {
     slices.check(data.size(), size_);
     if (wire == Wire::fp32) {
-      swap(
+      trade(
           "all_gather", all_gather_tag, [&](int other) { return slices.of(data, other); },
           [&](int) { return slices.of(data, rank_); });
       return;
@@ -182,7 +182,7 @@ class MpiComm : public Communicator {
     const Slices places = slices.from_zero();
     const std::span<uint16_t> rounded = grown(rounded_received_, places.borders.back());
     to_bf16(slices.of(data, rank_), places.of(rounded, rank_));
-    swap(
+    trade(
         "all_gather", all_gather_tag, [&](int other) { return places.of(rounded, other); },
         [&](int) { return places.of(rounded, rank_); });
     from_bf16(rounded, data.subspan(slices.borders.front(), rounded.size()));
@@ -218,7 +218,7 @@ class MpiComm : public Communicator {
 
   /// Every other rank gets outgoing(rank) of this one, and sends what incoming(rank) has room for.
   template <typename Incoming, typename Outgoing>
-  void swap(const char* operation, int tag, const Incoming& incoming, const Outgoing& outgoing) {
+  void trade(const char* operation, int tag, const Incoming& incoming, const Outgoing& outgoing) {
     run(operation, [&] {
       for_each_other([&](int other) { messages_.receive(std::as_writable_bytes(incoming(other)), other, tag, comm_); });
       for_each_other([&](int other) { messages_.send(std::as_bytes(outgoing(other)), other, tag, comm_); });

@@ -27,10 +27,6 @@ double bus_bandwidth(const AllreduceRow& row, int workers) {
   return algorithm_bandwidth(row) * 2 * (workers - 1) / workers;
 }
 
-std::vector<std::string> algorithm_list(const std::string& text) {
-  return text.empty() ? std::vector<std::string>() : split_commas(text);
-}
-
 void print_json(const AllreduceTiming& timing) {
   Json rows = Json::array();
   for (const AllreduceRow& row : timing.rows) {
@@ -80,77 +76,60 @@ void print_exchange(const AllreduceTiming& timing) {
   std::fputs(table.text().c_str(), stdout);
 }
 
-/// Help is the first worker's to print.
-bool shows_help(const OptionSet& set, const Arguments& arguments) {
-  if (!OptionSet::wants_help(arguments)) return false;
-  if (launched_rank() == 0) show_help(set);
-  return true;
-}
-
 constexpr double largest = 1e12;
+
+/// One of the two commands: the keys that both know, then the work. `print` is for the first worker, without --json.
+template <typename Options, typename Time, typename Print>
+int run_between_workers(OptionSet& set, Options& options, const Arguments& arguments, const char* name,
+                        const Time& time, const Print& print) {
+  std::string algorithms;
+  bool json = false;
+  set.text("algorithms", algorithms, "A[,A..]", "of " + join(allreduce_algorithms(), ", ") + " (default all)");
+  set.integer("rounds", options.rounds, {.least = 1, .most = 1e6}, "that medians are taken over");
+  set.integer("piece-bytes", options.piece_bytes, {.least = 4, .most = largest}, "of mpi-pieces");
+  set.integer("ranks-per-node", options.ranks_per_node, {.least = 0, .most = 1 << 20}, "as of convoy train");
+  set.number("timeout", options.timeout, {.least = 1}, "seconds after which a silent worker is given up");
+  set.flag("json", json, "print the answer as one line of JSON");
+  if (OptionSet::wants_help(arguments)) return launched_rank() == 0 ? show_help(set) : 0;
+  const Assignments flags = set.read_flags(arguments);
+  set.apply(flags);
+  expect_no_words(flags, name);
+  if (!algorithms.empty()) options.algorithms = split_commas(algorithms);
+  Worker worker({.timeout = std::chrono::duration<double>(options.timeout)});
+  return worker.guard([&] {
+    const AllreduceTiming timing = time(worker, options);
+    if (worker.leader()) json ? print_json(timing) : print(timing);
+    return 0;
+  });
+}
 
 }  // namespace
 
 int run_bench_allreduce(const Arguments& arguments) {
   AllreduceOptions options;
-  std::string algorithms;
-  bool json = false;
   OptionSet set(
       "mpirun -np N convoy bench allreduce", "[--key value]... [--json]",
       "Times all-reduces of floats between workers, in the columns of nccl-tests: time of the slowest worker,\n"
       "bytes over time (algbw), and that times 2 (N - 1) / N (busbw), what each worker must move for it. The\n"
       "algorithms take turns; figures are medians over the rounds.");
-  set.text("algorithms", algorithms, "A[,A..]", "of " + join(allreduce_algorithms(), ", ") + " (default all)");
   set.integer("min-bytes", options.least_bytes, {.least = 4, .most = largest}, "the smallest buffer");
   set.integer("max-bytes", options.most_bytes, {.least = 4, .most = largest}, "the largest buffer");
   set.integer("factor", options.factor, {.least = 2, .most = 1024}, "from one size to the next");
-  set.integer("rounds", options.rounds, {.least = 1, .most = 1e6}, "that medians are taken over");
   set.number("seconds", options.seconds, {.least = 0}, "of one algorithm, size and round, about");
-  set.integer("piece-bytes", options.piece_bytes, {.least = 4, .most = largest}, "of mpi-pieces");
-  set.integer("ranks-per-node", options.ranks_per_node, {.least = 0, .most = 1 << 20}, "as of convoy train");
-  set.number("timeout", options.timeout, {.least = 1}, "seconds after which a silent worker is given up");
-  set.flag("json", json, "print the answer as one line of JSON");
-  if (shows_help(set, arguments)) return 0;
-  const Assignments flags = set.read_flags(arguments);
-  set.apply(flags);
-  expect_no_words(flags, "bench allreduce");
-  options.algorithms = algorithm_list(algorithms);
-  Worker worker({.timeout = std::chrono::duration<double>(options.timeout)});
-  return worker.guard([&] {
-    const AllreduceTiming timing = time_allreduce(worker, options);
-    if (worker.leader()) json ? print_json(timing) : print_allreduce(timing);
-    return 0;
-  });
+  return run_between_workers(set, options, arguments, "bench allreduce", time_allreduce, print_allreduce);
 }
 
 int run_bench_exchange(const Arguments& arguments) {
   ExchangeTimingOptions options;
-  std::string algorithms;
-  bool json = false;
+  options.rounds = 9;
   OptionSet set(
       "mpirun -np N convoy bench exchange", "[--key value]... [--json]",
       "Times what a training step does with its gradients: sum them over the workers and update the weights,\n"
       "with momentum. mpi and mpi-pieces: all-reduce, then every worker updates everything; the others: as\n"
       "convoy train does it. The algorithms take turns; figures are medians over the rounds.");
-  set.text("algorithms", algorithms, "A[,A..]", "of " + join(exchange_algorithms(), ", ") + " (default all)");
-  set.integer("bytes", options.bytes, {.least = 4, .most = largest}, "of gradients (default AlexNet's)");
+  set.integer("bytes", options.bytes, {.least = 4, .most = largest}, "of gradients (AlexNet's)");
   set.integer("bucket-bytes", options.bucket_bytes, {.least = 1024}, "exchanged at a time");
-  set.integer("rounds", options.rounds, {.least = 1, .most = 1e6}, "that medians are taken over");
-  set.integer("piece-bytes", options.piece_bytes, {.least = 4, .most = largest}, "of mpi-pieces");
-  set.integer("ranks-per-node", options.ranks_per_node, {.least = 0, .most = 1 << 20}, "as of convoy train");
-  set.number("timeout", options.timeout, {.least = 1}, "seconds after which a silent worker is given up");
-  set.flag("json", json, "print the answer as one line of JSON");
-  if (shows_help(set, arguments)) return 0;
-  const Assignments flags = set.read_flags(arguments);
-  set.apply(flags);
-  expect_no_words(flags, "bench exchange");
-  options.algorithms = algorithm_list(algorithms);
-  Worker worker({.timeout = std::chrono::duration<double>(options.timeout)});
-  return worker.guard([&] {
-    const AllreduceTiming timing = time_exchange(worker, options);
-    if (worker.leader()) json ? print_json(timing) : print_exchange(timing);
-    return 0;
-  });
+  return run_between_workers(set, options, arguments, "bench exchange", time_exchange, print_exchange);
 }
 
 }  // namespace convoy

@@ -9,14 +9,18 @@
 
 namespace convoy {
 
-struct AllreduceOptions {
-  std::vector<std::string> algorithms;  // of allreduce_algorithms(); empty: all that make sense here
-  int64_t least_bytes = 1024, most_bytes = int64_t{256} << 20, factor = 4;
+/// What the benchmarks between workers have in common.
+struct WorkerBenchOptions {
+  std::vector<std::string> algorithms;     // of allreduce_algorithms(); empty: all that make sense here
   int64_t rounds = 5;                      // the algorithms take turns; figures are medians over these
-  double seconds = 0.05;                   // of one algorithm in one round, about
   int64_t piece_bytes = int64_t{1} << 20;  // of mpi-pieces
   int ranks_per_node = 0;
   double timeout = 60;
+};
+
+struct AllreduceOptions : WorkerBenchOptions {
+  int64_t least_bytes = 1024, most_bytes = int64_t{256} << 20, factor = 4;
+  double seconds = 0.05;  // of one algorithm in one round, about
 };
 
 struct AllreduceRow {

@@ -67,10 +67,6 @@ class Contender {
 
 }  // namespace
 
-const std::vector<std::string>& exchange_algorithms() {
-  return allreduce_algorithms();
-}
-
 AllreduceTiming time_exchange(Worker& worker, const ExchangeTimingOptions& options) {
   check_algorithms(worker, "exchange", options.algorithms);
   const std::unique_ptr<Device> device = make_cpu_device();
@@ -79,7 +75,7 @@ AllreduceTiming time_exchange(Worker& worker, const ExchangeTimingOptions& optio
   WorkerGroups groups = worker.make_groups(options.ranks_per_node);
   AllreduceTiming timing{.workers = groups.topology.text(), .size = worker.size()};
 
-  std::vector<std::string> names = options.algorithms.empty() ? exchange_algorithms() : options.algorithms;
+  std::vector<std::string> names = options.algorithms.empty() ? allreduce_algorithms() : options.algorithms;
   if (options.algorithms.empty() && groups.topology.nodes() == 1) std::erase(names, "hierarchical-bf16");
   std::vector<std::unique_ptr<Contender>> contenders;
   for (const std::string& name : names) {

@@ -5,21 +5,14 @@
 
 namespace convoy {
 
-struct ExchangeTimingOptions {
-  std::vector<std::string> algorithms;  // of exchange_algorithms(); empty: all that make sense here
-  int64_t bytes = 244'403'360;          // of gradients: AlexNet's 61,100,840 parameters
+struct ExchangeTimingOptions : WorkerBenchOptions {
+  int64_t bytes = 244'403'360;  // of gradients: AlexNet's 61,100,840 parameters
   int64_t bucket_bytes = int64_t{4} << 20;
-  int64_t rounds = 9;  // the algorithms take turns; figures are medians over these
-  int64_t piece_bytes = int64_t{1} << 20;
-  int ranks_per_node = 0;
-  double timeout = 60;
 };
 
 /// mpi, mpi-pieces: all-reduce of the gradients, then every worker updates all weights. flat, hierarchical: as training
-/// does it. -bf16: gradients cross between processes as bf16. The optimizer is momentum.
-const std::vector<std::string>& exchange_algorithms();
-
-/// Collective. Rows have no `wrong`: what an exchange computes is shown by the tests.
+/// does it. -bf16: gradients cross between processes as bf16. The optimizer is momentum. Collective. Rows have no
+/// `wrong`: what an exchange computes is shown by the tests.
 AllreduceTiming time_exchange(Worker& worker, const ExchangeTimingOptions& options);
 
 }  // namespace convoy

@@ -125,12 +125,13 @@ class Job:
                  lambda: f"requeued\n{self.about()}", every=0.3)
 
     def start_now(self, restarts=1):
-        """Slurm holds a requeued job for two minutes. This may be cut short, but not at once."""
+        """Slurm holds a requeued job for two minutes. This may be cut short, but not at once: a node refuses a start that
+        was granted in the second of the last end, and then the job is lost."""
+        time.sleep(7)
         def started():
-            assert self.state() in ("PENDING", "RUNNING", "COMPLETED", "COMPLETING", "CONFIGURING"), self.about()
             self.slurm.run("scontrol", "update", f"JobId={self.number}", "StartTime=now")
             return f"attempt {restarts + 1}, on" in self.output()
-        wait_for(started, lambda: f"a new start\n{self.about()}", every=1)
+        wait_for(started, lambda: f"a new start\n{self.about()}", every=2)
 
     def until_step(self, run, step):
         wait_for(lambda: len(steps(run)) >= step, lambda: f"step {step}\n{self.about()}")

@@ -42,9 +42,9 @@ size_t windows_held() {
   return count;
 }
 
-class ThreadCommWindow : public testing::TestWithParam<WindowSize> {};
+class SharedWindowOfThreads : public testing::TestWithParam<WindowSize> {};
 
-TEST_P(ThreadCommWindow, IsZeroAlignedAndSeenByAll) {
+TEST_P(SharedWindowOfThreads, IsZeroAlignedAndSeenByAll) {
   const WindowSize size = GetParam();
   run_ranks(3, [&](Communicator& node) {
     const auto window = make_window(node, size);
@@ -71,7 +71,7 @@ TEST_P(ThreadCommWindow, IsZeroAlignedAndSeenByAll) {
   EXPECT_EQ(windows_held(), 0u);
 }
 
-INSTANTIATE_TEST_SUITE_P(Sizes, ThreadCommWindow,
+INSTANTIATE_TEST_SUITE_P(Sizes, SharedWindowOfThreads,
                          testing::Values(WindowSize{}, WindowSize{.common_bytes = 1}, WindowSize{.own_bytes = 1},
                                          WindowSize{.common_bytes = 4096, .own_bytes = 8192},
                                          WindowSize{.common_bytes = 5000, .own_bytes = 12345},
@@ -80,7 +80,7 @@ INSTANTIATE_TEST_SUITE_P(Sizes, ThreadCommWindow,
                            return concat(test.param.common_bytes, "_and_", test.param.own_bytes);
                          });
 
-TEST(ThreadCommWindows, KeepNoFileOpenAndLiveAsLongAsTheirCommunicators) {
+TEST(SharedWindows, KeepNoFileOpenAndLiveAsLongAsTheirCommunicators) {
   run_ranks(2, [](Communicator& node) {
     auto window = make_window(node, {.common_bytes = 100});
     node.barrier();
@@ -95,7 +95,7 @@ TEST(ThreadCommWindows, KeepNoFileOpenAndLiveAsLongAsTheirCommunicators) {
   EXPECT_EQ(windows_held(), 0u);
 }
 
-TEST(ThreadCommWindows, OfImpossibleSizesAreRefusedAlike) {
+TEST(SharedWindows, OfImpossibleSizesAreRefusedAlike) {
   for (const WindowSize size : {WindowSize{.common_bytes = size_t{1} << 59}, WindowSize{.own_bytes = size_t{1} << 58},
                                 WindowSize{.common_bytes = SIZE_MAX}, WindowSize{.own_bytes = SIZE_MAX / 3 + 1}}) {
     std::vector<std::string> problems(3);
@@ -109,7 +109,7 @@ TEST(ThreadCommWindows, OfImpossibleSizesAreRefusedAlike) {
   }
 }
 
-TEST(ThreadCommWindows, HaveRoomForThreeCommunicators) {
+TEST(SharedWindows, HaveRoomForThreeCommunicators) {
   run_ranks(2, [](Communicator& node) {
     const auto window = make_window(node, {});
     std::vector<std::unique_ptr<Communicator>> all;
@@ -133,9 +133,9 @@ constexpr size_t past_the_bounce = 150001;
 
 enum class Place { outside, inside, some_inside };
 
-class ThreadCommOverWindow : public testing::TestWithParam<std::tuple<int, Place>> {};
+class SharedWindowComm : public testing::TestWithParam<std::tuple<int, Place>> {};
 
-TEST_P(ThreadCommOverWindow, PassesAllCases) {
+TEST_P(SharedWindowComm, PassesAllCases) {
   const auto [ranks, place] = GetParam();
   CaseSetting setting{.long_slice = past_the_bounce / static_cast<size_t>(ranks)};
   const size_t floats = setting.long_slice * static_cast<size_t>(ranks) + 32;
@@ -150,12 +150,12 @@ TEST_P(ThreadCommOverWindow, PassesAllCases) {
   });
 }
 
-INSTANTIATE_TEST_SUITE_P(RanksAndPlaces, ThreadCommOverWindow,
+INSTANTIATE_TEST_SUITE_P(RanksAndPlaces, SharedWindowComm,
                          testing::Combine(testing::Values(1, 2, 3, 8),
                                           testing::Values(Place::outside, Place::inside, Place::some_inside)));
 
 // What is in common is gathered where it lies, and only waited for.
-TEST(ThreadCommInCommon, GathersAndBroadcastsAreMeetings) {
+TEST(SharedWindowInCommon, GathersAndBroadcastsAreMeetings) {
   constexpr size_t count = past_the_bounce;
   run_ranks(4, [](Communicator& node) {
     const auto window = make_window(node, {.common_bytes = count * sizeof(float)});
@@ -180,9 +180,9 @@ TEST(ThreadCommInCommon, GathersAndBroadcastsAreMeetings) {
   });
 }
 
-class ThreadCommOfWindowsAndNodes : public testing::TestWithParam<std::vector<int>> {};
+class SharedWindowsOfNodes : public testing::TestWithParam<std::vector<int>> {};
 
-TEST_P(ThreadCommOfWindowsAndNodes, PassesAllCases) {
+TEST_P(SharedWindowsOfNodes, PassesAllCases) {
   run_groups(Topology(machines_of(GetParam()), 0), [&](WorkerGroups& groups) {
     const CaseSetting setting{.long_slice = 20011, .groups = GetParam()};
     const size_t floats = setting.long_slice * static_cast<size_t>(groups.topology.ranks()) + 32;
@@ -196,7 +196,7 @@ TEST_P(ThreadCommOfWindowsAndNodes, PassesAllCases) {
   });
 }
 
-INSTANTIATE_TEST_SUITE_P(Sizes, ThreadCommOfWindowsAndNodes,
+INSTANTIATE_TEST_SUITE_P(Sizes, SharedWindowsOfNodes,
                          testing::Values(std::vector{2, 2}, std::vector{3, 1}, std::vector{5, 2, 1}),
                          [](const auto& test) { return name_of(test.param); });
 

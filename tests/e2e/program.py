@@ -23,16 +23,17 @@ ENVIRONMENT = {
 OK, USAGE, DATA, DIVERGED, PEER_LOST, STORAGE, PREEMPTED = 0, 2, 3, 5, 6, 7, 75
 
 
-def command(arguments, workers):
-    alone = [str(BINARY), *map(str, arguments)]
+def command(arguments, workers, within=()):
+    """`within`: a command that each worker is started by."""
+    alone = [*within, str(BINARY), *map(str, arguments)]
     if workers == 1:
         return alone
     return ["mpirun", "-np", str(workers), "--oversubscribe", "--bind-to", "none", *alone]
 
 
-def convoy(*arguments, workers=1, timeout=240, environment=None):
+def convoy(*arguments, workers=1, timeout=240, environment=None, within=()):
     """Runs to the end; standard input is empty, as in a batch job."""
-    return subprocess.run(command(arguments, workers), stdin=subprocess.DEVNULL, capture_output=True, text=True,
+    return subprocess.run(command(arguments, workers, within), stdin=subprocess.DEVNULL, capture_output=True, text=True,
                           timeout=timeout, env={**ENVIRONMENT, **(environment or {})})
 
 
@@ -160,6 +161,13 @@ def parameters(checkpoint):
             lambda name, item: found.update({name: item[...]}) if isinstance(item, h5py.Dataset) else None)
     assert found and all(isinstance(value, numpy.ndarray) for value in found.values())
     return found
+
+
+def exchange_of(run):
+    """What the run says of its exchange, "shared memory, buckets of 4.0 MiB": of the last start, if it was resumed."""
+    said = [line.split("exchange: ", 1)[1] for line in (Path(run) / "train.log").read_text().splitlines()
+            if "exchange: " in line]
+    return said[-1]
 
 
 def same_bits(one, other):

@@ -7,7 +7,7 @@ import socket
 
 import pytest
 
-from program import OK, PEER_LOST, Running, checkpoints, convoy, losses, same_bits, succeed
+from program import OK, PEER_LOST, Running, checkpoints, convoy, exchange_of, losses, same_bits, succeed
 
 FOREVER = 10_000_000
 
@@ -22,6 +22,7 @@ def test_a_killed_worker(tiny_train, tmp_path, victim):
         run.until_step(tmp_path / "run", 20)
         os.kill(run.pids[victim], signal.SIGKILL)
         assert run.until_gone(10) != OK
+    assert exchange_of(tmp_path / "run").startswith("shared memory")
     found = failure(tmp_path / "run")
     assert found["rank"] == victim
     assert found["host"] == socket.gethostname()

@@ -1,6 +1,11 @@
-// Under mpirun: without arguments runs the communicator cases over MPI. With `killed` or `stopped` the last worker does
-// that to itself, and the others show how they find out.
+// Under mpirun:
+//   mpi_cases              the communicator cases over MPI, against MPI itself
+//   mpi_cases nodes R      the same, and exchanges, with nodes of R workers drawn between them (0: all are one node)
+//   mpi_cases large        buffers beyond 2^31 bytes
+//   mpi_cases killed|stopped [R]    the last worker does that to itself, and the others show how they find out: over
+//                                   MPI, or over shared memory in nodes of R and MPI across
 #include <csignal>
+#include <cstdlib>
 #include <iostream>
 #include <string>
 #include <thread>
@@ -9,6 +14,9 @@
 #include "core/base/timer.hpp"
 #include "distributed/mpi_world.hpp"
 #include "tests/distributed/communicator_cases.hpp"
+#include "tests/distributed/large_buffers.hpp"
+#include "tests/distributed/mpi/mpi_nodes.hpp"
+#include "tests/distributed/mpi/mpi_oracle.hpp"
 
 namespace convoy {
 namespace {
@@ -60,10 +68,21 @@ void run_cases(MpiWorld& world) {
     if (world.rank() == 0) std::cout << "passed: " << one.name << std::endl;
   }
   two_communicators_at_once(world);
+  compare_with_mpi(*communicator);
 }
 
-void lose_last_worker(MpiWorld& world, int signal) {
-  const auto communicator = world.make_communicator();
+void run_large(MpiWorld& world) {
+  if (const auto reason = no_room_for_large_buffers()) {
+    std::cout << "skipped: " << *reason << std::endl;
+    return;
+  }
+  const SparseFloats data(large_count);
+  check_large_buffers(*world.make_communicator(), data.span(), large_slices_too());
+}
+
+void lose_last_worker(MpiWorld& world, int signal, int ranks_per_node, const CommunicatorOptions& options) {
+  WorkerGroups groups = make_groups(world, ranks_per_node);
+  const auto communicator = ranks_per_node > 0 ? make_hierarchy(groups, true, options) : std::move(groups.everybody);
   const auto other = world.make_communicator();
   std::signal(SIGTERM, SIG_IGN);  // mpirun's, to the survivors: they shall end by themselves
   std::vector<float> data(100);
@@ -95,13 +114,19 @@ void lose_last_worker(MpiWorld& world, int signal) {
 
 int main(int argc, char** argv) {
   const std::string mode = argc > 1 ? argv[1] : "cases";
-  const double timeout = mode == "cases" ? 600 : 0.5;
-  convoy::MpiWorld world({.timeout = std::chrono::duration<double>(timeout)});
+  const int ranks_per_node = argc > 2 ? std::atoi(argv[2]) : 0;
+  const bool loses = mode == "killed" || mode == "stopped";
+  const convoy::CommunicatorOptions options{.timeout = std::chrono::duration<double>(loses ? 0.5 : 600)};
+  convoy::MpiWorld world(options);
   try {
-    if (mode == "cases") {
-      convoy::run_cases(world);
-    } else {
-      convoy::lose_last_worker(world, mode == "killed" ? SIGKILL : SIGSTOP);
+    if (mode == "cases") convoy::run_cases(world);
+    if (mode == "large") convoy::run_large(world);
+    if (mode == "nodes") {
+      convoy::run_cases_of_nodes(world, ranks_per_node);
+      convoy::run_exchanges_of_nodes(world, ranks_per_node);
+    }
+    if (loses) {
+      convoy::lose_last_worker(world, mode == "killed" ? SIGKILL : SIGSTOP, ranks_per_node, options);
       world.abandon();  // mpirun has woken the stopped one
     }
   } catch (const std::exception& error) {

@@ -88,6 +88,34 @@ TEST(TrainOptions, StepsAndTheScheduleAreResolved) {
   EXPECT_EQ(resolved_schedule(options, 60000).step_size, 3750);
 }
 
+TEST(TrainOptions, KeysOfTheExchangeArrive) {
+  const TrainOptions usual = parse_train_options(complete());
+  EXPECT_EQ(usual.exchange, "auto");
+  EXPECT_EQ(usual.exchange_dtype, "fp32");
+  EXPECT_EQ(usual.bucket_bytes, 0);
+  EXPECT_FALSE(usual.shard_optimizer);
+  EXPECT_EQ(usual.ranks_per_node, 0);
+  const TrainOptions o =
+      parse_train_options(complete({"--exchange", "hierarchical", "--exchange-dtype", "bf16", "--bucket-bytes",
+                                    "5000000000", "--shard-optimizer", "on", "--ranks-per-node", "3"}));
+  EXPECT_EQ(o.exchange, "hierarchical");
+  EXPECT_EQ(o.exchange_dtype, "bf16");
+  EXPECT_EQ(o.bucket_bytes, 5000000000);
+  EXPECT_TRUE(o.shard_optimizer);
+  EXPECT_EQ(o.ranks_per_node, 3);
+}
+
+TEST(TrainOptions, ImpossibleExchangesAreRefused) {
+  EXPECT_THAT(usage_error(complete({"--exchange", "ring"})), AllOf(HasSubstr("exchange"), HasSubstr("hierarchical")));
+  EXPECT_THAT(usage_error(complete({"--exchange-dtype", "fp16"})), HasSubstr("bf16"));
+  EXPECT_THAT(usage_error(complete({"--exchange-dtype", "bf16", "--exact", "on"})),
+              AllOf(HasSubstr("exact on"), HasSubstr("--exchange-dtype fp32")));
+  EXPECT_THAT(usage_error(complete({"--bucket-bytes", "1023"})), HasSubstr("at least 1024"));
+  EXPECT_THAT(usage_error(complete({"--bucket-bytes", "-1"})), HasSubstr("bucket-bytes"));
+  EXPECT_THAT(usage_error(complete({"--ranks-per-node", "-1"})), HasSubstr("ranks-per-node"));
+  EXPECT_THAT(usage_error(complete({"--shard-optimizer", "yes"})), HasSubstr("shard-optimizer"));
+}
+
 TEST(TrainOptions, TheQuickstartsRecipeHolds) {
   const auto root = std::filesystem::path(__FILE__).parent_path() / "../../..";
   const TrainOptions options = parse_train_options({(root / "experiments/lenet-fashion.cfg").string()});
