@@ -1,7 +1,8 @@
 // A communicator between ranks that see the same memory.
 //
-// Between two meetings rank r writes only its own slice (reduce_scatter) or only the others' slices of its own buffer
-// (all_gather), so no float is written by one rank while another touches it.
+// Between two meetings rank r writes only its own slice - of its own buffer (reduce_scatter) or of all (all_reduce) -
+// or only the others' slices of its own buffer (all_gather), so no float is written by one rank while another touches
+// it.
 #include "distributed/memory_comm.hpp"
 
 #include <algorithm>
@@ -56,9 +57,9 @@ void MemoryComm::check_same_call(const Call& mine) const {
 // work(part) runs while every rank's data of this part can be read through peer(), and nobody's is used by its owner.
 // It must not throw: others may still be reading.
 template <typename T, typename Work>
-void MemoryComm::together(const char* operation, std::span<T> data, const Work& work, const Slices* slices) {
+void MemoryComm::together(const char* operation, std::span<T> data, const Work& work, const Manner& manner) {
   try {
-    if (slices != nullptr) slices->check(data.size(), size());
+    if (manner.slices != nullptr) manner.slices->check(data.size(), size());
     Call mine{.offset = offset_of(std::as_bytes(data)), .count = data.size()};
     std::strncpy(mine.operation, operation, sizeof(mine.operation) - 1);
     place_.bring(rank_, ++turn_, mine);
@@ -87,6 +88,9 @@ void MemoryComm::together(const char* operation, std::span<T> data, const Work& 
       place_.meet(operation, place_.deadline());
       work(part);
       place_.meet(operation, place_.deadline());
+      if (manner.results == Results::everybodys) {
+        std::memcpy(data.data() + part.begin, bounce(rank_), (part.end - part.begin) * sizeof(T));
+      }
     }
   } catch (const std::exception& error) {
     place_.break_up(concat("worker ", rank_, " failed: ", error.what()));
@@ -104,7 +108,27 @@ void MemoryComm::reduce_scatter(std::span<float> data, const Slices& slices, Wir
     }
     tree_sum(data.subspan(begin, end - begin), contributions_);
   };
-  together("reduce_scatter", data, sum, &slices);
+  together("reduce_scatter", data, sum, {.slices = &slices});
+}
+
+void MemoryComm::all_reduce(std::span<float> data, Wire) {
+  constexpr size_t block = 16384;  // floats: 64 KiB, of which a core's caches hold several
+  const auto sum_slice = [&](Part part) {
+    const Slices slices = Slices::even(0, part.end - part.begin, size());
+    const auto r = static_cast<size_t>(rank_);
+    for (size_t begin = slices.borders[r]; begin < slices.borders[r + 1]; begin += block) {
+      const size_t count = std::min(block, slices.borders[r + 1] - begin);
+      for (int other = 0; other < size(); ++other) {
+        contributions_[static_cast<size_t>(other)] = peer<const float>(other) + begin;
+      }
+      float* sum = peer<float>(rank_) + begin;
+      tree_sum({sum, count}, contributions_);
+      for (int other = 0; other < size(); ++other) {
+        if (other != rank_) std::copy_n(sum, count, peer<float>(other) + begin);
+      }
+    }
+  };
+  together("all_reduce of floats", data, sum_slice, {.results = Results::everybodys});
 }
 
 void MemoryComm::all_gather(std::span<float> data, const Slices& slices, Wire) {
@@ -116,7 +140,7 @@ void MemoryComm::all_gather(std::span<float> data, const Slices& slices, Wire) {
       if (begin < end && source != data.data() + begin) std::copy_n(source, end - begin, data.data() + begin);
     }
   };
-  together("all_gather", data, copy, &slices);
+  together("all_gather", data, copy, {.slices = &slices});
 }
 
 void MemoryComm::broadcast(std::span<std::byte> data, int root) {

@@ -41,6 +41,8 @@ class MemoryComm : public Communicator {
   using Communicator::reduce_scatter;
   void reduce_scatter(std::span<float> data, const Slices& slices, Wire wire) override;
   void all_gather(std::span<float> data, const Slices& slices, Wire wire) override;
+  /// Each rank sums its slice and writes the sums to everybody, while they are in its cache.
+  void all_reduce(std::span<float> data, Wire wire) override;
   void all_reduce(std::span<double> data, ReduceOp op) override { reduce_small(data, op); }
   void all_reduce(std::span<int64_t> data, ReduceOp op) override { reduce_small(data, op); }
   void broadcast(std::span<std::byte> data, int root) override;
@@ -51,8 +53,18 @@ class MemoryComm : public Communicator {
   struct Part {
     size_t begin = 0, end = 0;
   };
+  /// Where `work` leaves what it does: in this rank's data, or in every rank's, through peer().
+  enum class Results : uint8_t { mine, everybodys };
+  struct Manner {
+    const Slices* slices = nullptr;  // to be checked before anybody reads
+    Results results = Results::mine;
+  };
   template <typename T, typename Work>
-  void together(const char* operation, std::span<T> data, const Work& work, const Slices* slices = nullptr);
+  void together(const char* operation, std::span<T> data, const Work& work, const Manner& manner);
+  template <typename T, typename Work>
+  void together(const char* operation, std::span<T> data, const Work& work) {
+    together(operation, data, work, Manner());
+  }
   template <typename T>
   void reduce_small(std::span<T> data, ReduceOp op);
   void check_same_call(const Call& mine) const;

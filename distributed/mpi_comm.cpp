@@ -132,12 +132,9 @@ void pause(Clock::duration waited) {
 
 class MpiComm : public Communicator {
  public:
-  MpiComm(std::shared_ptr<MpiState> state, const CommunicatorOptions& options, MPI_Comm comm, std::string text)
-      : state_(std::move(state)), options_(options), text_(std::move(text)), comm_(comm) {
-    const std::lock_guard lock(state_->mutex);
-    check(MPI_Comm_rank(comm_, &rank_));
-    check(MPI_Comm_size(comm_, &size_));
-  }
+  MpiComm(std::shared_ptr<MpiState> state, const CommunicatorOptions& options, MPI_Comm comm, int rank, int size,
+          std::string text)
+      : state_(std::move(state)), options_(options), text_(std::move(text)), comm_(comm), rank_(rank), size_(size) {}
   // MPI_Comm_free is collective and might wait for the lost; MPI_Finalize frees what is left.
   ~MpiComm() override = default;
 
@@ -155,7 +152,7 @@ class MpiComm : public Communicator {
     const std::span<float> others = grown(scratch_, own.size() * static_cast<size_t>(size_ - 1));
     const auto part_of = [&](auto all, int other) { return all.subspan(before(other) * own.size(), own.size()); };
     if (wire == Wire::fp32) {
-      swap(
+      trade(
           "reduce_scatter", reduce_scatter_tag, [&](int other) { return part_of(others, other); },
           [&](int other) { return slices.of(data, other); });
     } else {
@@ -163,7 +160,7 @@ class MpiComm : public Communicator {
       const Slices places = slices.from_zero();
       const std::span<uint16_t> sent = grown(rounded_sent_, places.borders.back());
       for_each_other([&](int other) { to_bf16(slices.of(data, other), places.of(sent, other)); });
-      swap(
+      trade(
           "reduce_scatter", reduce_scatter_tag, [&](int other) { return part_of(received, other); },
           [&](int other) { return places.of(sent, other); });
       from_bf16(received, others);
@@ -177,7 +174,7 @@ class MpiComm : public Communicator {
   void all_gather(std::span<float> data, const Slices& slices, Wire wire) override {
     slices.check(data.size(), size_);
     if (wire == Wire::fp32) {
-      swap(
+      trade(
           "all_gather", all_gather_tag, [&](int other) { return slices.of(data, other); },
           [&](int) { return slices.of(data, rank_); });
       return;
@@ -185,7 +182,7 @@ class MpiComm : public Communicator {
     const Slices places = slices.from_zero();
     const std::span<uint16_t> rounded = grown(rounded_received_, places.borders.back());
     to_bf16(slices.of(data, rank_), places.of(rounded, rank_));
-    swap(
+    trade(
         "all_gather", all_gather_tag, [&](int other) { return places.of(rounded, other); },
         [&](int) { return places.of(rounded, rank_); });
     from_bf16(rounded, data.subspan(slices.borders.front(), rounded.size()));
@@ -221,7 +218,7 @@ class MpiComm : public Communicator {
 
   /// Every other rank gets outgoing(rank) of this one, and sends what incoming(rank) has room for.
   template <typename Incoming, typename Outgoing>
-  void swap(const char* operation, int tag, const Incoming& incoming, const Outgoing& outgoing) {
+  void trade(const char* operation, int tag, const Incoming& incoming, const Outgoing& outgoing) {
     run(operation, [&] {
       for_each_other([&](int other) { messages_.receive(std::as_writable_bytes(incoming(other)), other, tag, comm_); });
       for_each_other([&](int other) { messages_.send(std::as_bytes(outgoing(other)), other, tag, comm_); });
@@ -278,7 +275,7 @@ class MpiComm : public Communicator {
   CommunicatorOptions options_;
   std::string text_;
   MPI_Comm comm_;
-  int rank_ = 0, size_ = 1;
+  int rank_, size_;
   Messages messages_;
   std::vector<float> scratch_;  // the others' contributions to this rank's slice
   std::vector<uint16_t> rounded_sent_, rounded_received_;
@@ -288,8 +285,21 @@ class MpiComm : public Communicator {
 }  // namespace
 
 std::unique_ptr<Communicator> make_mpi_communicator(std::shared_ptr<MpiState> state, const CommunicatorOptions& options,
-                                                    MPI_Comm comm, std::string text) {
-  return std::make_unique<MpiComm>(std::move(state), options, comm, std::move(text));
+                                                    int group, const std::string& everybody) {
+  MPI_Comm comm = MPI_COMM_NULL;
+  int rank = 0, workers = 1, size = 1;
+  {
+    const std::lock_guard lock(state->mutex);
+    check(MPI_Comm_rank(MPI_COMM_WORLD, &rank));
+    check(MPI_Comm_size(MPI_COMM_WORLD, &workers));
+    check(MPI_Comm_split(MPI_COMM_WORLD, group < 0 ? MPI_UNDEFINED : group, rank, &comm));
+    if (comm == MPI_COMM_NULL) return nullptr;
+    check(MPI_Comm_set_errhandler(comm, MPI_ERRORS_RETURN));
+    check(MPI_Comm_rank(comm, &rank));
+    check(MPI_Comm_size(comm, &size));
+  }
+  std::string text = size == workers ? everybody : concat(size, size == 1 ? " worker" : " workers");
+  return std::make_unique<MpiComm>(std::move(state), options, comm, rank, size, "MPI, " + text);
 }
 
 }  // namespace convoy

@@ -1,8 +1,6 @@
 // What the communicators of one MPI world share. Private to distributed/mpi_*.cpp.
 #pragma once
 
-#include <mpi.h>
-
 #include <memory>
 #include <mutex>
 #include <string>
@@ -16,8 +14,9 @@ struct MpiState {
   std::string failure;     // guarded by it; once set, no communicator enters MPI again
 };
 
-/// Over the ranks of `comm`, which nobody else uses and whose error handler returns. `text` is for describe().
+/// Collective over all workers, and blocking: a communicator over those that name the same group, in the order of their
+/// ranks; nullptr for group -1. `everybody` is what describe() says of one over all workers.
 std::unique_ptr<Communicator> make_mpi_communicator(std::shared_ptr<MpiState> state, const CommunicatorOptions& options,
-                                                    MPI_Comm comm, std::string text);
+                                                    int group, const std::string& everybody);
 
 }  // namespace convoy

@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "core/base/error.hpp"
+#include "distributed/launch.hpp"
 #include "distributed/mpi_comm.hpp"
 #include "distributed/topology.hpp"
 
@@ -48,11 +49,6 @@ class ExitTimer {
   std::thread thread_;
 };
 
-int number_in_environment(const char* name) {
-  const char* text = std::getenv(name);
-  return text == nullptr ? 0 : std::atoi(text);
-}
-
 void check(int code, const char* call) {
   if (code == MPI_SUCCESS) return;
   char text[MPI_MAX_ERROR_STRING] = "unknown error";
@@ -64,10 +60,7 @@ void check(int code, const char* call) {
 }  // namespace
 
 bool launched_by_mpi() {
-  if (number_in_environment("OMPI_COMM_WORLD_SIZE") > 1) return true;
-  // srun --mpi=pmix. A batch script itself has SLURM_NTASKS too, but no rank.
-  const bool has_rank = std::getenv("PMIX_RANK") != nullptr;
-  return has_rank && (number_in_environment("SLURM_STEP_NUM_TASKS") > 1 || number_in_environment("SLURM_NTASKS") > 1);
+  return this_launch().by_mpi;
 }
 
 MpiWorld::MpiWorld(const CommunicatorOptions& options) : options_(options), state_(std::make_shared<MpiState>()) {
@@ -82,6 +75,9 @@ MpiWorld::MpiWorld(const CommunicatorOptions& options) : options_(options), stat
   check(MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN), "MPI_Comm_set_errhandler");
   check(MPI_Comm_rank(MPI_COMM_WORLD, &rank_), "MPI_Comm_rank");
   check(MPI_Comm_size(MPI_COMM_WORLD, &size_), "MPI_Comm_size");
+  if (const std::string mismatch = world_mismatch(this_launch(), size_); !mismatch.empty()) {
+    fail(ExitCode::usage, mismatch);
+  }
 
   MPI_Comm node = MPI_COMM_NULL;
   check(MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, rank_, MPI_INFO_NULL, &node), "MPI_Comm_split_type");
@@ -102,18 +98,7 @@ MpiWorld::~MpiWorld() {
 
 std::unique_ptr<Communicator> MpiWorld::make_communicator(int group) {
   const ExitTimer timer(5 * options_.timeout, "the making of a communicator");
-  MPI_Comm comm = MPI_COMM_NULL;
-  int size = 0;
-  {
-    const std::lock_guard lock(state_->mutex);
-    check(MPI_Comm_split(MPI_COMM_WORLD, group == no_group ? MPI_UNDEFINED : group, rank_, &comm), "MPI_Comm_split");
-    if (comm == MPI_COMM_NULL) return nullptr;
-    check(MPI_Comm_set_errhandler(comm, MPI_ERRORS_RETURN), "MPI_Comm_set_errhandler");
-    check(MPI_Comm_size(comm, &size), "MPI_Comm_size");
-  }
-  const Topology topology(machines_, 0);
-  const std::string text = size == size_ ? topology.text() : concat(size, size == 1 ? " worker" : " workers");
-  return make_mpi_communicator(state_, options_, comm, "MPI, " + text);
+  return make_mpi_communicator(state_, options_, group, Topology(machines_, 0).text());
 }
 
 void MpiWorld::abort(int code) noexcept {

@@ -13,7 +13,8 @@ struct MpiState;
 /// True if a launcher (mpirun, srun) started this process as one of several: known from the environment, without MPI.
 bool launched_by_mpi();
 
-/// MPI from MPI_Init_thread to MPI_Finalize. Asks for MPI_THREAD_SERIALIZED and fails with Error(internal) below it.
+/// MPI from MPI_Init_thread to MPI_Finalize. Asks for MPI_THREAD_SERIALIZED and fails with Error(internal) below it,
+/// with Error(usage) where MPI has joined fewer processes than the launcher started.
 class MpiWorld {
  public:
   explicit MpiWorld(const CommunicatorOptions& options);

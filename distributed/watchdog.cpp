@@ -81,7 +81,7 @@ std::string wait_for_line(LineConnection& line, milliseconds limit) {
 
 struct Watchdog::Impl {
   Impl(int rank_in, int size_in, const WatchdogOptions& options, std::function<Whereabouts()> whereabouts_in,
-       std::function<void(const Failure&)> on_loss_in)
+       std::function<void(const Failure&)> on_loss_in, std::function<void(const Failure&)> on_silence_in)
       : rank(rank_in),
         size(size_in),
         timeout(to_ticks(options.timeout)),
@@ -90,6 +90,8 @@ struct Watchdog::Impl {
         host(host_name()),
         whereabouts(std::move(whereabouts_in)),
         on_loss(std::move(on_loss_in)),
+        ending(options.ending),
+        on_silence(std::move(on_silence_in)),
         wake(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
     if (!wake.open()) fail(ExitCode::internal, "the watchdog cannot open an eventfd: raise the limit of open files");
   }
@@ -149,6 +151,9 @@ struct Watchdog::Impl {
         for (Peer& peer : peers) peer.heard = now;
       }
       turn = now;
+      if (ending && *ending && suspicious_from == Clock::time_point::max()) {
+        suspicious_from = rank == 0 ? now : now + 2 * beat;  // as in keep()
+      }
       if (stop && leave_by == Clock::time_point::max()) {
         leave_by = now + goodbye_limit;
         say_goodbye();
@@ -198,10 +203,16 @@ struct Watchdog::Impl {
       if (!understand(peer, *line)) return false;
       peer.heard = Clock::now();
     }
-    const bool silent = Clock::now() - peer.heard > timeout;
-    if (alive && !silent) return true;
+    // Where a link is cut, both sides miss each other; rank 0's side is the one to say who is lost.
+    const Clock::duration patience = rank == 0 ? timeout : timeout + 2 * beat;
+    const auto silence = Clock::now() - peer.heard;
+    const bool silent = silence > patience;
+    if (alive && !silent) {
+      if (!stop && peer.rank >= 0 && silence > 4 * beat && Clock::now() > suspicious_from) suspect(peer, silence);
+      return true;
+    }
     if (peer.rank >= 0 && !stop) {
-      lose(peer, alive ? concat("silent for ", std::chrono::duration<double>(timeout).count(), " s")
+      lose(peer, alive ? concat("silent for ", std::chrono::duration<double>(patience).count(), " s")
                        : "killed: its connection closed");
     }
     return false;
@@ -254,15 +265,26 @@ struct Watchdog::Impl {
     }
   }
 
+  Failure failure_of(const Peer& peer, const std::string& cause) const {
+    return {.rank = peer.rank,
+            .host = peer.host,
+            .step = peer.where.step,
+            .phase = peer.where.phase,
+            .bucket = peer.where.bucket,
+            .cause = cause,
+            .exit_code = static_cast<int>(ExitCode::peer_lost),
+            .reported_by = rank};
+  }
+
+  void suspect(const Peer& peer, Clock::duration silence) {
+    if (suspected) return;
+    suspected = true;
+    const auto tenths = std::chrono::round<std::chrono::duration<int64_t, std::deci>>(silence).count();
+    if (on_silence) on_silence(failure_of(peer, concat("silent for ", static_cast<double>(tenths) / 10, " s")));
+  }
+
   void lose(const Peer& peer, const std::string& cause) {
-    const Failure failure{.rank = peer.rank,
-                          .host = peer.host,
-                          .step = peer.where.step,
-                          .phase = peer.where.phase,
-                          .bucket = peer.where.bucket,
-                          .cause = cause,
-                          .exit_code = static_cast<int>(ExitCode::peer_lost),
-                          .reported_by = rank};
+    const Failure failure = failure_of(peer, cause);
     const std::string line = concat("lost ", failure.rank, ' ', std::quoted(failure.host), ' ', failure.step, ' ',
                                     failure.bucket, ' ', std::quoted(failure.phase), ' ', std::quoted(failure.cause));
     for (Peer& other : peers) {
@@ -282,6 +304,8 @@ struct Watchdog::Impl {
   const std::string host;
   const std::function<Whereabouts()> whereabouts;
   const std::function<void(const Failure&)> on_loss;
+  const std::atomic<bool>* const ending;
+  const std::function<void(const Failure&)> on_silence;
   Descriptor wake;  // written to end a poll
   std::atomic<bool> stop{false};
 
@@ -292,14 +316,16 @@ struct Watchdog::Impl {
   std::list<Peer> peers;
   std::vector<pollfd> polled;
   bool lost = false;
+  Clock::time_point suspicious_from = Clock::time_point::max();
+  bool suspected = false;
   std::thread thread;
 };
 
 Watchdog::Watchdog(Communicator& communicator, const WatchdogOptions& options, std::function<Whereabouts()> whereabouts,
-                   std::function<void(const Failure&)> on_loss) {
+                   std::function<void(const Failure&)> on_loss, std::function<void(const Failure&)> on_silence) {
   if (communicator.size() == 1) return;
   impl_ = std::make_unique<Impl>(communicator.rank(), communicator.size(), options, std::move(whereabouts),
-                                 std::move(on_loss));
+                                 std::move(on_loss), std::move(on_silence));
   std::string announcement, problem;
   if (communicator.rank() == 0) {
     try {

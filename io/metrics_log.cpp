@@ -99,7 +99,9 @@ void MetricsLog::step(const StepReport& report, double images_per_second) {
                  {"backward", report.backward},
                  {"exchange", report.exchange},
                  {"update", report.update},
-                 {"exposed", report.exposed}});
+                 {"exposed", report.exposed},
+                 {"last_worker", report.last_worker},
+                 {"waited", report.waited}});
 }
 
 void MetricsLog::evaluation(int64_t step, const EvaluationReport& report) {

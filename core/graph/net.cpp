@@ -1,5 +1,7 @@
 #include "core/graph/net.hpp"
 
+#include <algorithm>
+
 #include "core/base/error.hpp"
 #include "core/base/timer.hpp"
 
@@ -33,6 +35,9 @@ Net::Net(Graph graph, Device& device, NetOptions options)
       const Segment& segment = *segments_.find(graph_.nodes[i].name + "/" + parameter.name);
       parameters.offsets.push_back(segment.offset);
       parameters.end = segment.offset + padded(segment.count);
+    }
+    if (!parameters.offsets.empty()) {
+      largest_layer_ = std::max(largest_layer_, parameters.end - parameters.offsets.front());
     }
   }
   runs_.resize(static_cast<size_t>(options_.op.teams));
@@ -129,7 +134,10 @@ void Net::backward(const NetLane& lane, const NetBatch& batch, float loss_scale,
       run.dx_write[k] = plan.dx_write[k];
     }
     const NodeParameters& parameters = parameters_[i];
-    for (size_t k = 0; k < parameters.offsets.size(); ++k) run.gradients[k] = lane.gradients + parameters.offsets[k];
+    for (size_t k = 0; k < parameters.offsets.size(); ++k) {
+      run.gradients[k] = lane.one_layer ? lane.one_layer + (parameters.offsets[k] - parameters.offsets.front())
+                                        : lane.gradients + parameters.offsets[k];
+    }
     node.layer->backward(run);
     if (!seconds.empty()) seconds[i].backward += timer.lap();
     if (!parameters.offsets.empty()) {

@@ -29,6 +29,7 @@ struct NetLane {
   int team = 0;
   std::byte* activations = nullptr;  // Net::activation_bytes(), one block per team
   float* gradients = nullptr;        // Net::segments().size() floats, zeroed once (padding is never written)
+  float* one_layer = nullptr;        // if set, each layer's gradients in turn go here: Net::largest_layer() floats
 };
 
 struct NetBatch {
@@ -55,6 +56,8 @@ class Net {
   const NetOptions& options() const { return options_; }
   size_t activation_bytes() const { return plan_.bytes; }
   size_t packed_bytes() const { return packed_bytes_; }
+  /// Floats of the gradients of the layer with most of them.
+  size_t largest_layer() const { return largest_layer_; }
   /// Per node, the implementations its ops picked ("" where there is no choice).
   std::vector<std::string> algorithms() const;
 
@@ -67,7 +70,8 @@ class Net {
   /// results.
   void forward(const NetLane& lane, const NetBatch& batch, Mode mode);
   /// After forward of the same lane in training mode. Calls `ready(end)` each time gradients [0, end) of this lane are
-  /// final, end rising to segments().size().
+  /// final, end rising to segments().size(), by a layer at a time: with `one_layer` that holds those since the last
+  /// end.
   void backward(const NetLane& lane, const NetBatch& batch, float loss_scale, const std::function<void(size_t)>& ready);
 
   /// Starts to take the time of each node, which costs a little; cleared when called again.
@@ -102,6 +106,7 @@ class Net {
   std::span<const float> weights_;
   DeviceBuffer packed_;
   size_t packed_bytes_ = 0;
+  size_t largest_layer_ = 0;
 };
 
 }  // namespace convoy

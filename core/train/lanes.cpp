@@ -1,10 +1,13 @@
 #include "core/train/lanes.hpp"
 
 #include <algorithm>
+#include <array>
 
+#include "core/base/parallel.hpp"
 #include "core/base/timer.hpp"
 #include "core/train/lane_tree.hpp"
 #include "core/train/team_pool.hpp"
+#include "core/train/tree_sum.hpp"
 
 namespace convoy {
 
@@ -13,6 +16,7 @@ struct Lanes::Impl {
   LaneOptions options;
   std::vector<DeviceBuffer> activations;     // one per team
   std::vector<DeviceBuffer> lane_gradients;  // of lanes 1, 2, ...; lane 0 works in the arena
+  std::vector<DeviceBuffer> pass_gradients;  // one per team: of one layer in passes 1, 2, ...; pass 0 needs none
   std::vector<float*> gradients;             // one per lane
   TeamPool pool;
   GradientSink* sink = nullptr;
@@ -24,7 +28,10 @@ struct Lanes::Impl {
         gradients(make_gradients(arena, device)),
         pool(o.teams(), o.threads_per_team()),
         tree(gradients, [this](size_t end) { sink->ready(end); }) {
-    for (int team = 0; team < o.teams(); ++team) activations.emplace_back(device, n.activation_bytes(), "activations");
+    for (int team = 0; team < o.teams(); ++team) {
+      activations.emplace_back(device, n.activation_bytes(), "activations");
+      if (o.passes > 1) pass_gradients.emplace_back(device, n.largest_layer() * sizeof(float), "pass gradients");
+    }
   }
 
   std::vector<float*> make_gradients(const ParameterArena& arena, Device& device) {
@@ -43,13 +50,13 @@ struct Lanes::Impl {
   /// The lanes of a team: [first, last).
   int first_lane(int team) const { return team * options.lanes / options.teams(); }
 
-  void run_lane(int lane, int team, const Batch& batch, LaneTotals& totals, Seconds& seconds);
+  void add_layer(std::span<const float> layer, float* sum, size_t begin) const;
+  void run_pass(int pass, int lane, int team, const Batch& batch, LaneTotals& totals, Seconds& seconds);
 };
 
 namespace {
 
-LaneTotals total_of(ConstView prediction, const float* losses, const int32_t* labels) {
-  LaneTotals totals;
+void add_to(LaneTotals& totals, ConstView prediction, const float* losses, const int32_t* labels) {
   const int64_t images = prediction.shape[0];
   const int64_t classes = prediction.shape.count() / images;
   for (int64_t n = 0; n < images; ++n) {
@@ -57,25 +64,49 @@ LaneTotals total_of(ConstView prediction, const float* losses, const int32_t* la
     totals.loss += static_cast<double>(losses[n]);
     totals.correct += std::max_element(scores, scores + classes) - scores == labels[n] ? 1 : 0;
   }
-  return totals;
+}
+
+/// sum += addend. By all threads of the team: nothing else is done meanwhile.
+void accumulate(float* sum, const float* addend, size_t count) {
+  constexpr int64_t grain = 1 << 16;  // fewer are not worth waking another thread
+  parallel_for(static_cast<int64_t>(count), grain, [&](int64_t begin, int64_t end) {
+    tree_sum({sum + begin, static_cast<size_t>(end - begin)}, std::array<const float*, 2>{sum + begin, addend + begin});
+  });
 }
 
 }  // namespace
 
-void Lanes::Impl::run_lane(int lane, int team, const Batch& batch, LaneTotals& totals, Seconds& seconds) {
-  const int64_t first = lane * options.lane_batch;
+/// Adds one layer's gradients, which are those from `begin` on. Segment by segment: in the padding between them lies
+/// what other layers left there.
+void Lanes::Impl::add_layer(std::span<const float> layer, float* sum, size_t begin) const {
+  const std::vector<Segment>& segments = net.segments().segments();
+  auto segment = std::ranges::lower_bound(segments, begin, {}, &Segment::offset);
+  for (; segment != segments.end() && segment->offset < begin + layer.size(); ++segment) {
+    const size_t at = segment->offset - begin;
+    accumulate(sum + at, layer.data() + at, segment->count);
+  }
+}
+
+void Lanes::Impl::run_pass(int pass, int lane, int team, const Batch& batch, LaneTotals& totals, Seconds& seconds) {
+  const int64_t first = (int64_t{lane} * options.passes + pass) * options.lane_batch;
   const size_t image_bytes = batch.images.bytes() / static_cast<size_t>(batch.images.shape[0]);
   const NetBatch share{
       .pixels = static_cast<const std::byte*>(batch.images.data) + static_cast<size_t>(first) * image_bytes,
       .labels = batch.labels.data() + first,
       .position = batch.position + first};
-  const NetLane net_lane = lane_on(lane, team);
+  NetLane net_lane = lane_on(lane, team);
+  if (pass > 0) net_lane.one_layer = reinterpret_cast<float*>(pass_gradients[team].data());
   Timer timer;
   net.forward(net_lane, share, Mode::training);
-  totals = total_of(net.prediction(net_lane), net.losses(net_lane), share.labels);
+  add_to(totals, net.prediction(net_lane), net.losses(net_lane), share.labels);
   seconds.forward += timer.lap();
-  net.backward(net_lane, share, 1.0f / static_cast<float>(options.global_batch),
-               [&](size_t end) { tree.pass(lane, end); });
+  size_t added = 0;
+  const auto ready = [&](size_t end) {
+    if (pass > 0) add_layer({net_lane.one_layer, end - added}, gradients[lane] + added, added);
+    added = end;
+    if (pass + 1 == options.passes) tree.pass(lane, end);
+  };
+  net.backward(net_lane, share, 1.0f / static_cast<float>(options.global_batch), ready);
   seconds.backward += timer.lap();
 }
 
@@ -89,8 +120,10 @@ const LaneOptions& Lanes::options() const {
 }
 
 size_t Lanes::bytes(const Net& net, const LaneOptions& options) {
-  return static_cast<size_t>(options.teams()) * net.activation_bytes() +
-         static_cast<size_t>(options.lanes - 1) * net.segments().size() * sizeof(float);
+  const auto teams = static_cast<size_t>(options.teams());
+  const size_t layers = options.passes > 1 ? teams * net.largest_layer() : 0;
+  const size_t lanes = static_cast<size_t>(options.lanes - 1) * net.segments().size();
+  return teams * net.activation_bytes() + (lanes + layers) * sizeof(float);
 }
 
 Lanes::Seconds Lanes::run(const Batch& batch, GradientSink& sink, std::span<LaneTotals> totals) {
@@ -100,7 +133,10 @@ Lanes::Seconds Lanes::run(const Batch& batch, GradientSink& sink, std::span<Lane
   std::vector<Seconds> seconds(static_cast<size_t>(impl.options.teams()));
   impl.pool.run([&](int team) {
     for (int lane = impl.first_lane(team); lane < impl.first_lane(team + 1); ++lane) {
-      impl.run_lane(lane, team, batch, totals[lane], seconds[team]);
+      totals[lane] = {};
+      for (int pass = 0; pass < impl.options.passes; ++pass) {
+        impl.run_pass(pass, lane, team, batch, totals[lane], seconds[team]);
+      }
     }
   });
   return *std::ranges::max_element(seconds, {}, [](const Seconds& s) { return s.forward + s.backward; });

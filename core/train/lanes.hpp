@@ -5,7 +5,11 @@
 // so the bits depend on the lanes and not on who ran them. With exact=on the tree goes on across workers
 // (distributed/), and the result is the same at any number of workers and threads.
 //
-// With one lane there is no copy: its gradients are the arena's.
+// Where memory is short a lane takes its images in several passes, which share the activations. The gradients of each
+// pass are added, layer by layer, to those of the passes before it - ((p0+p1)+p2)+... - and only the last pass
+// announces ranges.
+//
+// With one lane and one pass there is no copy: its gradients are the arena's.
 #pragma once
 
 #include <memory>
@@ -19,11 +23,13 @@ namespace convoy {
 struct LaneOptions {
   int lanes = 1;             // of this worker
   int threads = 1;           // of this worker; divided over min(lanes, threads) teams
-  int64_t lane_batch = 1;    // images of one lane
+  int64_t lane_batch = 1;    // images of one lane in one pass
+  int passes = 1;            // of each lane in a step, one after another
   int64_t global_batch = 1;  // for the loss scale 1 / B
 
   int teams() const { return lanes < threads ? lanes : threads; }
   int threads_per_team() const { return threads / teams(); }
+  int64_t lane_images() const { return lane_batch * passes; }  // of one lane in a step
 };
 
 /// One lane's share of the metrics of a step.
@@ -38,15 +44,16 @@ class Lanes {
   Lanes(Net& net, const ParameterArena& arena, Device& device, const LaneOptions& options);
   ~Lanes();
 
-  /// Bytes of activations and lane gradients that a Lanes with these options allocates.
+  /// Bytes of activations and gradients (of lanes, and of a layer in one pass) that a Lanes with these options
+  /// allocates.
   static size_t bytes(const Net& net, const LaneOptions& options);
 
   struct Seconds {
     double forward = 0, backward = 0;  // of the slowest team
   };
 
-  /// Forward and backward of every lane over `batch` (lanes * lane_batch images); gradients sums of this worker's lanes
-  /// go to the arena and are announced to `sink.ready`. totals has one entry per lane.
+  /// Forward and backward of every lane over `batch` (lanes * lane_images() images, lane by lane); gradients sums of
+  /// this worker's lanes go to the arena and are announced to `sink.ready`. totals has one entry per lane.
   Seconds run(const Batch& batch, GradientSink& sink, std::span<LaneTotals> totals);
 
   /// A forward pass in inference mode over each chunk in [0, chunks) of lane_batch images. `load` gives a chunk's

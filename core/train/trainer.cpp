@@ -1,49 +1,15 @@
 #include "core/train/trainer.hpp"
 
-#include <algorithm>
 #include <cmath>
 
 #include "core/base/error.hpp"
 #include "core/base/timer.hpp"
+#include "core/train/step_totals.hpp"
 
 namespace convoy {
 
-namespace {
-
-/// What is summed over the workers in each step. Every lane of the run has slots of its own, filled by one worker: the
-/// sums are then taken in lane order by everybody, and are the same bits at any worker count.
-class Totals {
- public:
-  Totals(int total_lanes, int first_lane)
-      : lanes_(total_lanes), first_(first_lane), values_(2 * static_cast<size_t>(total_lanes) + 1) {}
-
-  void set(std::span<const LaneTotals> mine, bool stop) {
-    std::ranges::fill(values_, 0.0);
-    for (size_t i = 0; i < mine.size(); ++i) {
-      values_[first_ + i] = mine[i].loss;
-      values_[lanes_ + first_ + i] = mine[i].correct;
-    }
-    values_.back() = stop ? 1 : 0;
-  }
-  std::span<double> values() { return values_; }
-  double loss() const { return sum(0); }
-  double correct() const { return sum(static_cast<size_t>(lanes_)); }
-  bool stop() const { return values_.back() > 0; }
-
- private:
-  double sum(size_t from) const {
-    double total = 0;
-    for (int lane = 0; lane < lanes_; ++lane) total += values_[from + static_cast<size_t>(lane)];
-    return total;
-  }
-  int lanes_, first_;
-  std::vector<double> values_;
-};
-
-}  // namespace
-
 bool train(const TrainerParts& parts, const TrainerOptions& options) {
-  Totals totals(options.total_lanes, options.first_lane);
+  StepTotals totals(options.total_lanes, options.first_lane, options.workers, options.worker);
   std::vector<LaneTotals> lane_totals(static_cast<size_t>(parts.lanes.options().lanes));
   const auto global_batch = static_cast<double>(options.global_batch);
 
@@ -58,7 +24,7 @@ bool train(const TrainerParts& parts, const TrainerOptions& options) {
     parts.sink.begin(step, static_cast<float>(report.learning_rate));
     const Lanes::Seconds seconds = parts.lanes.run(batch, parts.sink, lane_totals);
     timer.lap();
-    totals.set(lane_totals, parts.stop.load(std::memory_order_relaxed));
+    totals.set(lane_totals, whole.seconds(), parts.stop.load(std::memory_order_relaxed));
     parts.sink.finish(totals.values());
     parts.net.refresh_weights();
     report.exposed = timer.lap();
@@ -70,6 +36,8 @@ bool train(const TrainerParts& parts, const TrainerOptions& options) {
     report.epoch = static_cast<double>(report.samples) / static_cast<double>(options.samples_per_epoch);
     report.loss = totals.loss() / global_batch;
     report.accuracy = totals.correct() / global_batch;
+    report.last_worker = totals.last_worker();
+    report.waited = totals.waited();
     report.seconds = whole.seconds();
     report.stopping = totals.stop();
     report.last = report.stopping || report.step == options.last_step;

@@ -17,6 +17,8 @@ struct TrainerOptions {
   int64_t samples_per_epoch = 1;
   int total_lanes = 1;  // of all workers
   int first_lane = 0;   // of this worker, in [0, total_lanes)
+  int workers = 1;
+  int worker = 0;  // this one, in [0, workers)
 };
 
 /// Everything the loop works on; all must outlive it.

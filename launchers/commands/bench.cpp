@@ -1,5 +1,6 @@
 // convoy bench: what this machine does, against its own limits. `step`: whole training steps on made-up images in
-// memory, without reading or exchange. `ops`: each layer of a network by itself.
+// memory, without reading or exchange. `ops`: each layer of a network by itself. `allreduce` and `exchange`: what
+// workers do between steps (bench_exchange.cpp).
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
@@ -53,6 +54,7 @@ int bench_step(const TimingOptions& options, bool json) {
     }
     std::puts(Json{{"images_per_second", rate},
                    {"batch", options.batch},
+                   {"micro_batch", options.micro_batch ? options.micro_batch : options.batch},
                    {"threads", timing.threads},
                    {"steps", options.steps},
                    {"precision", options.precision},
@@ -124,15 +126,22 @@ int bench_ops(const TimingOptions& options, bool json) {
 }  // namespace
 
 int run_bench(const Arguments& arguments) {
+  const std::string first = arguments.empty() ? "" : arguments.front();
+  if (first == "allreduce") return run_bench_allreduce({arguments.begin() + 1, arguments.end()});
+  if (first == "exchange") return run_bench_exchange({arguments.begin() + 1, arguments.end()});
   TimingOptions options;
   bool json = false;
   OptionSet set(
-      "convoy bench", "step|ops --net FILE [--batch N] [--threads T] [--precision P] [--steps S] [--json]",
+      "convoy bench",
+      "step|ops --net FILE [--batch N] [--micro-batch M] [--threads T] [--precision P] [--steps S] [--json]\n"
+      "       convoy bench allreduce|exchange ... under mpirun: see convoy bench allreduce --help",
       "step: trains on made-up images in memory, with momentum, and tells images a second and the time of each "
       "layer\n(medians over the steps after the warm-up; layers: means). ops: times each layer by itself, pass by "
       "pass.\nBoth first measure what the machine can do at best, and tell how near each layer comes.");
   set.text("net", options.net, "FILE", "the network text");
   set.integer("batch", options.batch, {.least = 1, .most = 1 << 20}, "images in one step");
+  set.integer("micro-batch", options.micro_batch, {.least = 0, .most = 1 << 20},
+              "step: images computed at once, in several passes a step; 0: all of the batch");
   set.integer("threads", options.threads, {.least = 0, .most = 4096}, "0: the cores this process may use");
   set.choice("precision", options.precision, {"fp32", "bf16", "auto"}, "of conv and fc");
   set.integer("steps", options.steps, {.least = 1, .most = 1e9}, "steps to measure, or calls of each pass");
@@ -143,7 +152,8 @@ int run_bench(const Arguments& arguments) {
   set.apply(flags);
   const std::string what = flags.positional.size() == 1 ? flags.positional.front() : "";
   if (what != "step" && what != "ops") {
-    fail(ExitCode::usage, "convoy bench: say what to measure, step or ops: convoy bench step --net FILE");
+    fail(ExitCode::usage,
+         "convoy bench: say what to measure, step, ops, allreduce or exchange: convoy bench step --net FILE");
   }
   if (options.net.empty()) {
     fail(ExitCode::usage, "convoy bench ", what, ": net is missing; give --net FILE, a network text");

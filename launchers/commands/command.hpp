@@ -23,6 +23,8 @@ int run_net(const Arguments& arguments);
 int run_train(const Arguments& arguments);
 int run_eval(const Arguments& arguments);
 int run_bench(const Arguments& arguments);
+int run_bench_allreduce(const Arguments& arguments);
+int run_bench_exchange(const Arguments& arguments);
 
 const std::vector<Command>& command_table();
 

@@ -9,6 +9,7 @@
 #include "core/base/text.hpp"
 #include "launchers/commands/command.hpp"
 #include "launchers/commands/table.hpp"
+#include "launchers/run/cpus.hpp"
 #include "launchers/run/lane_choice.hpp"
 #include "launchers/run/model.hpp"
 #include "launchers/run/progress_text.hpp"
@@ -156,7 +157,7 @@ int run_net(const Arguments& arguments) {
   if (flags.positional.size() != 1) fail(ExitCode::usage, "convoy net: give one FILE, a network text");
 
   options.file = flags.positional.front();
-  if (options.threads == 0) options.threads = static_cast<int>(allowed_cpus().size());
+  if (options.threads == 0) options.threads = usable_cpus();
   const Graph graph = build_graph(read_network(options.file));
   std::optional<StepTiming> timing;
   if (options.timed) {

@@ -170,9 +170,6 @@ std::vector<std::string> OptionSet::keys(Place place) const {
 }
 
 void OptionSet::fail_unknown(const std::string& key, const std::string& prefix, Place place) const {
-  if (std::find(not_supported_.begin(), not_supported_.end(), key) != not_supported_.end()) {
-    fail(ExitCode::usage, prefix, key, ": not supported by this version; leave it out");
-  }
   const std::string dashes = place == Place::flags_only ? "--" : "";
   const std::string nearest = nearest_word(key, keys(place));
   const std::string advice = nearest.empty() ? "" : "did you mean '" + dashes + nearest + "'? ";

@@ -58,8 +58,6 @@ class OptionSet {
 
   /// Of `keys`, at most one may be given in one place; a flag replaces the recipe's whichever it was.
   void alternatives(const std::vector<std::string>& keys);
-  /// Keys that belong to the language, but that this version cannot act on.
-  void not_supported(const std::vector<std::string>& keys) { not_supported_ = keys; }
 
   /// Splits a command line; nothing is assigned yet. Throws for unknown, repeated or incomplete flags.
   Assignments read_flags(const std::vector<std::string>& arguments) const;
@@ -96,7 +94,6 @@ class OptionSet {
   std::string command_, usage_, about_, group_ = "Options";
   std::vector<Option> options_;
   std::vector<std::vector<std::string>> alternatives_;
-  std::vector<std::string> not_supported_;
 };
 
 }  // namespace convoy

@@ -32,6 +32,9 @@ OptionSet train_option_set(TrainOptions& o) {
 
   set.group("How long");
   set.integer("batch", o.batch, {.least = 1}, "images in one global batch, all workers together");
+  set.integer("micro-batch", o.micro_batch, {.least = 0},
+              "images that one worker computes at once, to save memory: it adds up the gradients of several passes "
+              "before the workers exchange them; 0: its whole share of batch");
   set.integer("steps", o.steps, {.least = 1}, "steps to take in all (this or epochs; default none)");
   set.number("epochs", o.epochs, {.least = 1e-9, .most = most_epochs},
              "passes over the data, in place of steps (default none)");
@@ -116,9 +119,9 @@ OptionSet train_option_set(TrainOptions& o) {
 
   set.group("When things go wrong");
   set.number("timeout", o.timeout, {.least = 1}, "seconds of silence after which another worker is given up");
-  set.text("fault", o.fault, "kill|stop|error:RANK:STEP",
-           "for tests: makes worker RANK fail as it starts step STEP, counted from 1", OptionSet::Place::not_kept);
-  set.not_supported({"micro-batch"});
+  set.text("fault", o.fault, "kill|stop|error:RANK:STEP|slow:RANK:MILLISECONDS",
+           "for tests: makes worker RANK fail as it starts step STEP, counted from 1, or sleep in every step",
+           OptionSet::Place::not_kept);
   return set;
 }
 

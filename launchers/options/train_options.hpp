@@ -16,9 +16,10 @@ struct TrainOptions {
   bool resume = false;
   bool json = false;
 
-  int64_t batch = 64;  // images in one global batch
-  int64_t steps = 0;   // 0: by epochs
-  double epochs = 0;   // 0: by steps
+  int64_t batch = 64;       // images in one global batch
+  int64_t micro_batch = 0;  // most images of one worker in its passes at once; 0: its share of the batch
+  int64_t steps = 0;        // 0: by epochs
+  double epochs = 0;        // 0: by steps
   int64_t seed = 1;
 
   std::string shuffle = "on";

@@ -9,6 +9,15 @@
 #include "distributed/sockets.hpp"
 
 namespace convoy {
+namespace {
+
+void say_lost(const Failure& failure) {
+  const std::string where = failure.host.empty() ? "" : " on " + failure.host;
+  std::fprintf(stderr, "convoy: worker %d%s is lost at step %lld: %s; run again with --resume\n", failure.rank,
+               where.c_str(), static_cast<long long>(failure.step), failure.cause.c_str());
+}
+
+}  // namespace
 
 bool failure_reported(const std::string& run_folder) {
   std::error_code ignored;
@@ -39,27 +48,36 @@ void FailureReport::write(const Error& error) const {
 }
 
 void FailureReport::end(const Error& error) const {
-  // The watchdog knows who is lost, this thread only that somebody is: it gets a moment to report first.
-  if (error.code() == ExitCode::peer_lost) std::this_thread::sleep_for(std::chrono::milliseconds(500));
+  // The watchdog knows who is lost, this thread only that somebody is: it gets a moment to report first,
+  // which is longer than the two beats that it waits for a silent rank 0.
+  if (error.code() == ExitCode::peer_lost) std::this_thread::sleep_for(std::chrono::milliseconds(1500));
   write(error);
   std::fprintf(stderr, "convoy: worker %d on %s: %s\n", worker_.rank(), host_name().c_str(), error.what());
   worker_.end_everybody(error.code());
 }
 
-void FailureReport::peer_lost(const Failure& seen) const {
+Failure FailureReport::completed(const Failure& seen) const {
   Failure failure = with_own_knowledge(seen, state_.whereabouts());
   failure.exit_code = static_cast<int>(ExitCode::peer_lost);
   failure.reported_by = worker_.rank();
+  return failure;
+}
+
+void FailureReport::peer_lost(const Failure& seen) const {
+  const Failure failure = completed(seen);
   const bool known = failure_reported(run_folder_);
   if (write_failure(run_folder_, failure) || !known) {
-    const std::string where = failure.host.empty() ? "" : " on " + failure.host;
-    std::fprintf(stderr, "convoy: worker %d%s is lost at step %lld: %s; run again with --resume\n", failure.rank,
-                 where.c_str(), static_cast<long long>(failure.step), failure.cause.c_str());
+    say_lost(failure);
   } else {
     // Whoever reported it is about to end everybody, with an exit code that says more than this one's.
     std::this_thread::sleep_for(std::chrono::seconds(2));
   }
   worker_.end_everybody(ExitCode::peer_lost);
+}
+
+void FailureReport::peer_silent(const Failure& seen) const {
+  const Failure failure = completed(seen);
+  if (write_failure(run_folder_, failure)) say_lost(failure);
 }
 
 }  // namespace convoy

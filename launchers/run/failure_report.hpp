@@ -23,7 +23,13 @@ class FailureReport {
   /// What the watchdog calls. Says so only if nobody has reported a failure before.
   [[noreturn]] void peer_lost(const Failure& seen) const;
 
+  /// Writes failure.json about a worker that is silent while this one is being ended, and says so. Ends nobody: if it
+  /// was just a pause, the run is saved as asked.
+  void peer_silent(const Failure& seen) const;
+
  private:
+  Failure completed(const Failure& seen) const;
+
   std::string run_folder_;
   Worker& worker_;
   const WorkerState& state_;

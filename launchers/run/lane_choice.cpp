@@ -1,13 +1,9 @@
 // How the global batch is divided over workers, lanes and threads.
 #include "launchers/run/lane_choice.hpp"
 
-#include <sched.h>
-
 #include <algorithm>
 
 #include "core/base/error.hpp"
-#include "core/base/text.hpp"
-#include "launchers/options/values.hpp"
 
 namespace convoy {
 namespace {
@@ -46,15 +42,33 @@ int check_lanes(const LaneQuestion& q) {
   fail(ExitCode::usage, "lanes ", lanes, " cannot be divided over ", q.workers, " workers; ", remedy);
 }
 
+/// Images that `teams` teams are to have in their passes at once, each those of a lane of `lane_images` images.
+void check_micro_batch(const LaneQuestion& q, int64_t lane_images, int64_t teams) {
+  if (q.micro_batch % teams == 0 && lane_images % (q.micro_batch / teams) == 0) return;
+  int64_t nearest = teams;
+  for (int64_t images = 1; images <= lane_images; ++images) {
+    if (lane_images % images != 0) continue;
+    if (std::abs(images * teams - q.micro_batch) < std::abs(nearest - q.micro_batch)) nearest = images * teams;
+  }
+  const std::string part = teams == 1 ? "" : concat(" in ", teams, " lanes at once");
+  fail(ExitCode::usage, "micro-batch ", q.micro_batch, " does not divide the ", lane_images * teams,
+       " images that each worker has", part, " of batch ", q.batch, "; use --micro-batch ", nearest);
+}
+
 }  // namespace
 
 LaneChoice choose_lanes(const LaneQuestion& q) {
   check_batch(q.batch, q.workers, q.workers == 1 ? "worker" : "workers");
+  if (q.micro_batch && q.bits == Bits::exact) {
+    fail(ExitCode::usage, "micro-batch ", q.micro_batch, ": under exact = on it is the lanes that fix the bits, and ",
+         "passes would change them; leave it out, and give more --lanes to have fewer images in each");
+  }
   LaneChoice choice;
   LaneOptions& worker = choice.worker;
   worker.global_batch = q.batch;
   worker.threads = q.threads;
   const int64_t share = q.batch / q.workers;
+  const bool in_passes = q.micro_batch && q.micro_batch < share;
   if (q.bits == Bits::exact || q.lanes) {
     choice.total_lanes = check_lanes(q);
     check_batch(q.batch, choice.total_lanes, "lanes");
@@ -62,59 +76,19 @@ LaneChoice choose_lanes(const LaneQuestion& q) {
     // A lane is computed by one thread: how a pass is shared between threads may change its bits.
     if (q.bits == Bits::exact) worker.threads = std::min(q.threads, worker.lanes);
   } else {
-    const bool lane_per_thread = q.mixing == Mixing::none && q.parameters <= few_parameters && share % q.threads == 0;
+    const int64_t at_once = in_passes ? q.micro_batch : share;
+    if (in_passes) check_micro_batch(q, share, 1);
+    const bool lane_per_thread = q.mixing == Mixing::none && q.parameters <= few_parameters && at_once % q.threads == 0;
     worker.lanes = lane_per_thread ? q.threads : 1;
     choice.total_lanes = worker.lanes * q.workers;
   }
   worker.lane_batch = share / worker.lanes;
+  if (in_passes && q.micro_batch < worker.teams() * worker.lane_batch) {
+    check_micro_batch(q, worker.lane_batch, worker.teams());
+    worker.passes = static_cast<int>(worker.lane_batch * worker.teams() / q.micro_batch);
+    worker.lane_batch /= worker.passes;
+  }
   return choice;
-}
-
-std::vector<int> allowed_cpus() {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  std::vector<int> cpus;
-  // Fails on machines with more than 1,024 CPUs; one thread is then a safe start, and `threads` says more.
-  if (sched_getaffinity(0, sizeof set, &set) != 0) return {0};
-  for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
-    if (CPU_ISSET(cpu, &set)) cpus.push_back(cpu);
-  }
-  return cpus;
-}
-
-std::string cpu_list_text(const std::vector<int>& cpus) {
-  std::vector<std::string> parts;
-  for (size_t first = 0; first < cpus.size();) {
-    size_t last = first;
-    while (last + 1 < cpus.size() && cpus[last + 1] == cpus[last] + 1) ++last;
-    parts.push_back(first == last ? concat(cpus[first]) : concat(cpus[first], "-", cpus[last]));
-    first = last + 1;
-  }
-  return join(parts, ",");
-}
-
-std::vector<int> parse_cpu_list(const std::string& text) {
-  std::vector<int> cpus;
-  for (const std::string& part : split_commas(text)) {
-    const size_t dash = part.find('-');
-    const auto first = parse_integer(part.substr(0, dash));
-    const auto last = dash == std::string::npos ? first : parse_integer(part.substr(dash + 1));
-    if (!first || !last) continue;
-    for (int64_t cpu = *first; cpu <= *last; ++cpu) cpus.push_back(static_cast<int>(cpu));
-  }
-  return cpus;
-}
-
-int share_of_cpus(const std::vector<CpuClaim>& claims, size_t me) {
-  double share = 0;
-  for (const int cpu : claims[me].cpus) {
-    const auto users = std::count_if(claims.begin(), claims.end(), [&](const CpuClaim& claim) {
-      return claim.host == claims[me].host && std::find(claim.cpus.begin(), claim.cpus.end(), cpu) != claim.cpus.end();
-    });
-    share += 1.0 / static_cast<double>(users);
-  }
-  // The sum of n times 1/n may fall short of 1 by a rounding.
-  return std::max(1, static_cast<int>(share + 1e-6));
 }
 
 }  // namespace convoy

@@ -2,8 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <string>
-#include <vector>
 
 #include "core/train/lanes.hpp"
 
@@ -18,9 +16,10 @@ enum class Mixing { none, within_lane };
 struct LaneQuestion {
   int64_t batch = 1;  // global
   int workers = 1;
-  int threads = 1;         // of one worker
-  int lanes = 0;           // of all workers, as asked for; 0: choose
-  int64_t parameters = 0;  // of the network
+  int threads = 1;          // of one worker
+  int lanes = 0;            // of all workers, as asked for; 0: choose
+  int64_t micro_batch = 0;  // most images that a worker has in its passes at once; 0: its whole share
+  int64_t parameters = 0;   // of the network
   Mixing mixing = Mixing::none;
   Bits bits = Bits::repeatable;
 };
@@ -32,18 +31,5 @@ struct LaneChoice {
 
 /// Throws Error(usage), telling the numbers that do not divide and the nearest that do.
 LaneChoice choose_lanes(const LaneQuestion& question);
-
-/// The CPUs this process may run on.
-std::vector<int> allowed_cpus();
-/// "0-3,5" and back; for messages, and to tell other workers.
-std::string cpu_list_text(const std::vector<int>& cpus);
-std::vector<int> parse_cpu_list(const std::string& text);
-
-/// Threads of worker `me`: its CPUs, each divided by the workers of the same host that may use it too; at least 1.
-struct CpuClaim {
-  std::string host;
-  std::vector<int> cpus;
-};
-int share_of_cpus(const std::vector<CpuClaim>& claims, size_t me);
 
 }  // namespace convoy

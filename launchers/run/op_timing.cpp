@@ -3,11 +3,12 @@
 
 #include <algorithm>
 
+#include "core/base/median.hpp"
 #include "core/base/parallel.hpp"
 #include "core/base/random.hpp"
 #include "core/base/timer.hpp"
 #include "core/graph/graph.hpp"
-#include "launchers/run/lane_choice.hpp"
+#include "launchers/run/cpus.hpp"
 #include "launchers/run/run_plan.hpp"
 #include "launchers/run/tuning_file.hpp"
 
@@ -24,9 +25,7 @@ double median_seconds(int64_t repetitions, const Call& call) {
     call();
     seconds.push_back(timer.seconds());
   }
-  const auto middle = seconds.begin() + static_cast<std::ptrdiff_t>(seconds.size() / 2);
-  std::nth_element(seconds.begin(), middle, seconds.end());
-  return *middle;
+  return median(std::move(seconds));
 }
 
 /// One layer with memory of its own.
@@ -90,7 +89,7 @@ class LoneLayer {
 
 OpTimings time_ops(const TimingOptions& options) {
   OpTimings timings;
-  timings.threads = options.threads ? options.threads : static_cast<int>(allowed_cpus().size());
+  timings.threads = options.threads ? options.threads : usable_cpus();
   timings.peak = measure_peak(timings.threads);
   const std::unique_ptr<Device> device = make_cpu_device();
   const Graph graph = build_graph(read_network(options.net));

@@ -30,6 +30,12 @@ std::string duration_text(double seconds) {
   return formatted("%lld d %02lld h", whole / 86400, whole % 86400 / 3600);
 }
 
+std::string milliseconds_text(double seconds) {
+  const double ms = seconds * 1e3;
+  if (!(ms < 9999.5)) return duration_text(seconds);
+  return formatted(ms < 0.0995 ? "%.3f ms" : ms < 9.95 ? "%.1f ms" : "%.0f ms", ms);
+}
+
 std::string rate_text(double images_per_second) {
   if (!(images_per_second < 1e15)) return "? images/s";
   if (images_per_second < 99.95) return formatted("%.1f images/s", images_per_second);

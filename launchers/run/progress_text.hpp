@@ -22,6 +22,9 @@ std::string progress_text(const ProgressFigures& figures);
 /// "0.4 s", "12 s", "3 min 05 s", "2 h 14 min", "3 d 04 h".
 std::string duration_text(double seconds);
 
+/// "42 ms", "3.1 ms", "0.041 ms"; as a duration from ten seconds on.
+std::string milliseconds_text(double seconds);
+
 /// "8,123 images/s", "45.5 images/s".
 std::string rate_text(double images_per_second);
 

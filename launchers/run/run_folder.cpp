@@ -72,7 +72,7 @@ std::vector<std::string> check_same_run(const CheckpointState& stored, const Che
   if (both_exact) must_agree("lanes", note(stored, "lanes"), note(asked, "lanes"));
 
   std::vector<std::string> notices;
-  for (const char* key : {"exact", "lanes", "machine"}) {
+  for (const char* key : {"exact", "lanes", "passes", "machine"}) {
     const std::string before = note(stored, key), now = note(asked, key);
     if (!before.empty() && before != now) {
       notices.push_back(concat(key, " was ", before, " and is ", now, " now: the bits may differ from here on"));

@@ -45,6 +45,7 @@ RunPlan make_run_plan(const TrainOptions& options, int workers, int threads) {
                              .workers = workers,
                              .threads = threads,
                              .lanes = options.lanes,
+                             .micro_batch = options.micro_batch,
                              .parameters = plan.graph.parameters(),
                              .mixing = plan.graph.mixes_images() ? Mixing::within_lane : Mixing::none,
                              .bits = options.exact ? Bits::exact : Bits::repeatable});
@@ -73,6 +74,7 @@ CheckpointState describe_run(const TrainOptions& options, const RunPlan& plan, c
                  {"optimizer", options.optimizer.name},
                  {"exact", options.exact ? "on" : "off"},
                  {"lanes", concat(plan.lanes.total_lanes)},
+                 {"passes", concat(plan.lanes.worker.passes)},
                  {"precision", name_of(plan.compute)},
                  {"machine", machine_of(device)},
                  {"convoy", CONVOY_VERSION}};
@@ -84,8 +86,9 @@ std::vector<std::string> opening_lines(const TrainOptions& options, const RunPla
   const LaneOptions& lanes = plan.lanes.worker;
   const Dataset& data = *plan.data;
   std::vector<std::string> lines{
-      concat("convoy ", CONVOY_VERSION, ": ", workers, "; each ", machine_of(device), ", ", lanes.lanes, " x ",
-             lanes.lane_batch, " images on ", lanes.threads, lanes.threads == 1 ? " thread" : " threads",
+      concat("convoy ", CONVOY_VERSION, ": ", workers, "; each ", machine_of(device), ", ",
+             lanes.passes == 1 ? "" : concat(lanes.passes, " passes of "), lanes.lanes, " x ", lanes.lane_batch,
+             " images on ", lanes.threads, lanes.threads == 1 ? " thread" : " threads",
              plan.compute == DType::f32 ? "" : concat(", ", name_of(plan.compute)), options.exact ? ", exact" : ""),
       concat("network ", options.net, ": ", with_commas(graph.parameters()), " parameters, ",
              with_commas(graph.multiply_adds()), " multiply-adds an image"),

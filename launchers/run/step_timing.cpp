@@ -3,8 +3,10 @@
 
 #include <algorithm>
 
+#include "core/base/median.hpp"
 #include "core/train/local_sink.hpp"
 #include "core/train/trainer.hpp"
+#include "launchers/run/cpus.hpp"
 #include "launchers/run/lane_choice.hpp"
 #include "launchers/run/made_up_batch.hpp"
 #include "launchers/run/model.hpp"
@@ -28,9 +30,7 @@ class Recorder : public Observer {
   double median(double StepReport::*figure) const {
     std::vector<double> values;
     for (const StepReport& report : reports_) values.push_back(report.*figure);
-    const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-    std::nth_element(values.begin(), middle, values.end());
-    return *middle;
+    return convoy::median(std::move(values));
   }
 
  private:
@@ -88,7 +88,7 @@ double LayerTiming::share_of(const MachinePeak& peak) const {
 
 StepTiming time_steps(const TimingOptions& options) {
   StepTiming timing;
-  timing.threads = options.threads ? options.threads : static_cast<int>(allowed_cpus().size());
+  timing.threads = options.threads ? options.threads : usable_cpus();
   timing.peak = measure_peak(timing.threads);
   forget_peak_memory();
 
@@ -100,6 +100,7 @@ StepTiming time_steps(const TimingOptions& options) {
   const int64_t classes = graph.nodes[static_cast<size_t>(graph.prediction())].output.count();
   const LaneChoice lanes = choose_lanes({.batch = options.batch,
                                          .threads = timing.threads,
+                                         .micro_batch = options.micro_batch,
                                          .parameters = graph.parameters(),
                                          .mixing = graph.mixes_images() ? Mixing::within_lane : Mixing::none});
   timing.lanes = lanes.worker.lanes;

@@ -14,6 +14,7 @@ struct TimingOptions {
   int64_t batch = 64, steps = 50, warm_up = 5;
   int threads = 0;  // 0: the cores this process may use
   std::string precision = "fp32";
+  int64_t micro_batch = 0;  // images at once; 0: the whole batch
 };
 
 /// One layer: seconds of a step, what they were spent on, and how that compares with the machine's peak.

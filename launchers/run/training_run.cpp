@@ -6,6 +6,7 @@
 #include "distributed/watchdog.hpp"
 #include "io/atomic_file.hpp"
 #include "io/pipeline.hpp"
+#include "launchers/run/exchange_summary.hpp"
 #include "launchers/run/failure_report.hpp"
 #include "launchers/run/observers.hpp"
 #include "launchers/run/run_folder.hpp"
@@ -118,6 +119,7 @@ class TrainingRun {
 
   void fill_model() {
     for (const std::string& notice : start_.notices) console_.say(notice);
+    if (!worker_.crowding().empty()) console_.say(worker_.crowding());
     const std::string workers = exchange_ ? "MPI, " + exchange_->topology().text() : worker_.control().describe();
     for (const std::string& line : opening_lines(options_, plan_, model_->net().graph(), *device_, workers)) {
       console_.say(line);
@@ -148,8 +150,10 @@ class TrainingRun {
   std::unique_ptr<Watchdog> start_watchdog() {
     if (worker_.size() == 1) return nullptr;
     return std::make_unique<Watchdog>(
-        worker_.control(), WatchdogOptions{.timeout = std::chrono::duration<double>(options_.timeout)},
-        [this] { return state_.whereabouts(); }, [this](const Failure& seen) { failure_.peer_lost(seen); });
+        worker_.control(),
+        WatchdogOptions{.timeout = std::chrono::duration<double>(options_.timeout), .ending = &stop_},
+        [this] { return state_.whereabouts(); }, [this](const Failure& seen) { failure_.peer_lost(seen); },
+        [this](const Failure& seen) { failure_.peer_silent(seen); });
   }
 
   std::unique_ptr<GradientSink> make_sink() {
@@ -176,6 +180,8 @@ class TrainingRun {
       progress.emplace(*metrics_, console_, plan_.steps, options_.batch, options_.log_every);
       observers.push_back(&*progress);
     }
+    ExchangeSummary summary(worker_.size());
+    observers.push_back(&summary);
     std::optional<EvaluationObserver> evaluation;
     if (plan_.eval_data) {
       evaluation.emplace(*model_, *plan_.eval_data, worker_, state_, console_, metrics_ ? &*metrics_ : nullptr,
@@ -198,6 +204,7 @@ class TrainingRun {
                              .stop = stop_};
     run_steps(parts);
     console_.end_live();
+    if (worker_.size() > 1) console_.say(summary.text());
 
     const int64_t step = state_.step;
     return {.finished = step == plan_.steps,
@@ -216,7 +223,9 @@ class TrainingRun {
                                  .global_batch = options_.batch,
                                  .samples_per_epoch = plan_.data->size(),
                                  .total_lanes = plan_.lanes.total_lanes,
-                                 .first_lane = worker_.rank() * plan_.lanes.worker.lanes};
+                                 .first_lane = worker_.rank() * plan_.lanes.worker.lanes,
+                                 .workers = worker_.size(),
+                                 .worker = worker_.rank()};
     state_.phase = "training";
     try {
       train(parts, trainer);

@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <new>
 
+#include "distributed/launch.hpp"
 #include "distributed/sockets.hpp"
 #include "launchers/options/values.hpp"
 
@@ -39,15 +40,13 @@ Error current_error() {
 }
 
 int launched_rank() {
-  if (!launched_by_mpi()) return 0;
-  for (const char* name : {"OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK", "SLURM_PROCID"}) {
-    if (const char* value = std::getenv(name)) return std::atoi(value);
-  }
-  return 0;
+  return this_launch().rank;
 }
 
 Worker::Worker(const CommunicatorOptions& options) {
-  if (launched_by_mpi()) {
+  const Launch launch = this_launch();
+  if (!launch.mismatch.empty()) fail(ExitCode::usage, launch.mismatch);
+  if (launch.by_mpi) {
     world_ = std::make_unique<MpiWorld>(options);
     control_ = world_->make_communicator();
   } else {
@@ -78,13 +77,11 @@ void Worker::on_leader(const std::function<void()>& action) {
 }
 
 int Worker::threads(int asked) {
-  if (asked) return asked;
+  const CpuClaim mine{.host = host_name(), .cpus = allowed_cpus(), .limit = cpu_limit(), .asked = asked};
   std::vector<CpuClaim> claims;
-  for (const std::string& text : control_->gather_texts(host_name() + "\n" + cpu_list_text(allowed_cpus()))) {
-    const size_t line = text.find('\n');
-    claims.push_back({text.substr(0, line), parse_cpu_list(text.substr(line + 1))});
-  }
-  return share_of_cpus(claims, static_cast<size_t>(rank()));
+  for (const std::string& text : control_->gather_texts(claim_text(mine))) claims.push_back(parse_claim(text));
+  crowding_ = crowding_text(claims);
+  return asked ? asked : share_of_cpus(claims, static_cast<size_t>(rank()));
 }
 
 void Worker::end_everybody(ExitCode code) noexcept {

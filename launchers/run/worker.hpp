@@ -8,7 +8,7 @@
 #include "core/base/error.hpp"
 #include "distributed/fabric.hpp"
 #include "distributed/mpi_world.hpp"
-#include "launchers/run/lane_choice.hpp"
+#include "launchers/run/cpus.hpp"
 
 namespace convoy {
 
@@ -26,6 +26,7 @@ int launched_rank();
 
 class Worker {
  public:
+  /// Throws Error(usage) where several processes were started that MPI cannot join.
   explicit Worker(const CommunicatorOptions& options);
 
   int rank() const { return world_ ? world_->rank() : 0; }
@@ -46,6 +47,8 @@ class Worker {
 
   /// Collective: the threads of this worker. `asked` 0 means its share of the CPUs it may run on.
   int threads(int asked);
+  /// Known from then on: a line about workers that have more threads than cores; empty where all is well.
+  const std::string& crowding() const { return crowding_; }
 
   /// Ends every worker: MPI_Abort. For errors that the others cannot know of.
   [[noreturn]] void end_everybody(ExitCode code) noexcept;
@@ -56,6 +59,7 @@ class Worker {
  private:
   std::unique_ptr<MpiWorld> world_;
   std::unique_ptr<Communicator> control_;
+  std::string crowding_;
 };
 
 }  // namespace convoy

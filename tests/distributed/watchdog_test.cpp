@@ -182,6 +182,37 @@ TEST(Watchdog, SilenceIsALoss) {
   EXPECT_EQ(failure.cause, "silent for 0.2 s");
 }
 
+// A silent rank 1 is named long before the timeout once rank 0 is asked to end, and not before.
+TEST(Watchdog, OneThatIsAskedToEndSaysWhoIsSilent) {
+  Losses losses, silences;
+  std::atomic<bool> ending = false;
+  run_ranks(2, [&](Communicator& communicator) {
+    if (communicator.rank() == 0) {
+      WatchdogOptions options = lively;
+      options.ending = &ending;
+      Steps steps;
+      const Watchdog watchdog(communicator, options, std::ref(steps), std::ref(losses), std::ref(silences));
+      steps.wait_for_more(20);
+      EXPECT_EQ(silences.count(), 0u);
+      ending = true;
+      silences.wait();
+    } else {
+      std::istringstream announcement(communicator.broadcast_text("", 0));
+      House house;
+      announcement >> house.token >> house.port;
+      LineConnection line = call(house);
+      line.send("hello " + house.token + " 1 \"far\"");
+      communicator.gather_texts("");
+      while (answer_on(line) != "(closed)") {
+      }
+    }
+  });
+  EXPECT_EQ(losses.count(), 0u);
+  EXPECT_EQ(silences.count(), 1u);
+  EXPECT_EQ(silences.wait().rank, 1);
+  EXPECT_EQ(silences.wait().host, "far");
+}
+
 // Both ranks' errors, where rank 0 announces `announcement` and knows no more of watchdogs.
 std::vector<std::string> errors_after(const std::string& announcement) {
   std::vector<std::string> messages(2);

@@ -61,11 +61,11 @@ def alive(pid):
 class Running:
     """A run under way. Leaving the `with` block ends whatever is left of it."""
 
-    def __init__(self, *arguments, workers, log):
+    def __init__(self, *arguments, workers, log, launch=command, environment=None):
         self.log = log
         with log.open("w") as out:
-            self.launcher = subprocess.Popen(command(arguments, workers), stdin=subprocess.DEVNULL, stdout=out,
-                                             stderr=out, env=ENVIRONMENT, start_new_session=True)
+            self.launcher = subprocess.Popen(launch(arguments, workers), stdin=subprocess.DEVNULL, stdout=out,
+                                             stderr=out, env=environment or ENVIRONMENT, start_new_session=True)
         self.pids = {}  # by rank
         self.workers = workers
 

@@ -208,7 +208,7 @@ USAGES = {
     "no-end": (["train", "--epochs", "1e300"], "epochs.*1e300"),
     "not-on-or-off": (["train", "--exact", "maybe"], "exact.*maybe.*on"),
     "unknown-choice": (["train", "--optimizer", "momentun"], "momentun.*momentum"),
-    "later": (["train", "--micro-batch", "8"], "micro-batch"),
+    "later": (["train", "--shuffle", "blocks"], "shuffle.*blocks.*not supported"),
     "two-recipes": (["train", "a.cfg", "b.cfg"], "b.cfg"),
     "missing-recipe": (["train", "nowhere.cfg"], "nowhere.cfg"),
     "no-net": (["train", "--run", "r", "--steps", "1"], "net"),

@@ -44,8 +44,18 @@ TEST(ParameterArena, BuffersLieSideBySideInTheStorageGiven) {
   Storage storage(ParameterArena::bytes(table, 1));
   const ParameterArena arena(table, 1, {storage.data, storage.size});
   EXPECT_EQ(arena.weights().data(), reinterpret_cast<float*>(storage.data));
-  EXPECT_EQ(arena.gradients().data(), arena.weights().data() + table.size());
-  EXPECT_EQ(arena.slot(0).data(), arena.gradients().data() + table.size());
+  EXPECT_EQ(arena.slot(0).data(), arena.weights().data() + table.size());
+  EXPECT_EQ(arena.gradients().data(), arena.slot(0).data() + table.size());
+}
+
+TEST(ParameterArena, WorkersMayHaveWeightsAndStateInCommon) {
+  const SegmentTable table = table_of({});
+  Storage common(ParameterArena::common_bytes(table, 2));
+  Storage gradients(ParameterArena::gradient_bytes(table));
+  const ParameterArena arena(table, 2, {common.data, common.size}, {gradients.data, gradients.size});
+  EXPECT_EQ(arena.weights().data(), reinterpret_cast<float*>(common.data));
+  EXPECT_EQ(arena.slot(1).data(), arena.weights().data() + 2 * table.size());
+  EXPECT_EQ(arena.gradients().data(), reinterpret_cast<float*>(gradients.data));
 }
 
 struct InitCase {

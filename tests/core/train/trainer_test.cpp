@@ -80,6 +80,8 @@ TEST(Trainer, LearnsWhatCanBeLearnt) {
   EXPECT_DOUBLE_EQ(reports.back().epoch, 6);
   EXPECT_TRUE(reports.back().last);
   EXPECT_FALSE(reports[58].last);
+  EXPECT_EQ(reports[58].last_worker, 0);
+  EXPECT_EQ(reports[58].waited, 0) << "a worker alone waits for nobody";
 }
 
 TEST(Trainer, StopsAfterTheStepInWhichItWasAsked) {

@@ -68,21 +68,49 @@ TEST(LaneChoice, WhatDoesNotDivideTellsTheNumbersAndTheNearestThatDo) {
               AllOf(HasSubstr("3 workers"), HasSubstr("1, 2, 4, 8")));
 }
 
-TEST(LaneChoice, CpuListsReadBack) {
-  EXPECT_EQ(cpu_list_text({0, 1, 2, 5, 7, 8}), "0-2,5,7-8");
-  EXPECT_EQ(parse_cpu_list("0-2,5,7-8"), (std::vector<int>{0, 1, 2, 5, 7, 8}));
-  EXPECT_FALSE(allowed_cpus().empty());
-  EXPECT_EQ(parse_cpu_list(cpu_list_text(allowed_cpus())), allowed_cpus());
+TEST(LaneChoice, AMicroBatchIsWhatAWorkerComputesAtOnce) {
+  LaneChoice choice = choose_lanes({.batch = 64, .workers = 2, .threads = 4, .micro_batch = 8, .parameters = 1000});
+  EXPECT_EQ(choice.worker.lanes, 4);
+  EXPECT_EQ(choice.worker.lane_batch, 2);
+  EXPECT_EQ(choice.worker.passes, 4);
+  EXPECT_EQ(choice.worker.global_batch, 64);
+  choice = choose_lanes({.batch = 64, .threads = 4, .micro_batch = 2, .parameters = 1000});
+  EXPECT_EQ(choice.worker.lanes, 1) << "two images are not four lanes";
+  EXPECT_EQ(choice.worker.lane_batch, 2);
+  EXPECT_EQ(choice.worker.passes, 32);
+  choice = choose_lanes({.batch = 64, .threads = 4, .micro_batch = 16, .parameters = 61'000'000});
+  EXPECT_EQ(choice.worker.lane_batch, 16);
+  EXPECT_EQ(choice.worker.passes, 4);
 }
 
-TEST(LaneChoice, CpusAreSharedAmongTheWorkersOfAHost) {
-  const std::vector<int> all = {0, 1, 2, 3, 4, 5};
-  EXPECT_EQ(share_of_cpus({{"a", all}}, 0), 6);
-  EXPECT_EQ(share_of_cpus({{"a", all}, {"a", all}, {"b", all}}, 0), 3);
-  EXPECT_EQ(share_of_cpus({{"a", all}, {"a", all}, {"b", all}}, 2), 6);
-  EXPECT_EQ(share_of_cpus({{"a", {0, 1}}, {"a", {2, 3}}}, 1), 2) << "bound to cores of their own";
-  EXPECT_EQ(share_of_cpus({{"a", {0}}, {"a", {0}}, {"a", {0}}}, 0), 1) << "never none";
-  EXPECT_EQ(share_of_cpus({{"a", all}, {"a", all}, {"a", all}}, 0), 2) << "six thirds are two whole ones";
+TEST(LaneChoice, AMicroBatchOfTheWholeShareOrMoreIsOnePass) {
+  for (const int64_t micro_batch : {32, 64, 100}) {
+    const LaneChoice choice =
+        choose_lanes({.batch = 64, .workers = 2, .threads = 4, .micro_batch = micro_batch, .parameters = 1000});
+    EXPECT_EQ(choice.worker.passes, 1);
+    EXPECT_EQ(choice.worker.lane_batch, 8);
+  }
+}
+
+TEST(LaneChoice, LanesAskedForAreSplitIntoPasses) {
+  // Eight lanes of 8 images, two of them at once.
+  LaneChoice choice = choose_lanes({.batch = 64, .threads = 2, .lanes = 8, .micro_batch = 8});
+  EXPECT_EQ(choice.worker.lanes, 8);
+  EXPECT_EQ(choice.worker.lane_batch, 4);
+  EXPECT_EQ(choice.worker.passes, 2);
+  choice = choose_lanes({.batch = 64, .threads = 2, .lanes = 8, .micro_batch = 16});
+  EXPECT_EQ(choice.worker.passes, 1) << "only 16 images are in the lanes at once anyway";
+}
+
+TEST(LaneChoice, AMicroBatchThatDoesNotFitTellsTheNearestThatDoes) {
+  EXPECT_THAT(
+      usage_error({.batch = 64, .workers = 2, .micro_batch = 12}),
+      AllOf(HasSubstr("micro-batch 12"), HasSubstr("32 images"), HasSubstr("batch 64"), HasSubstr("--micro-batch 8")));
+  EXPECT_THAT(usage_error({.batch = 96, .micro_batch = 47}), HasSubstr("--micro-batch 48"));
+  EXPECT_THAT(usage_error({.batch = 64, .threads = 2, .lanes = 8, .micro_batch = 3}),
+              AllOf(HasSubstr("16 images"), HasSubstr("2 lanes"), HasSubstr("--micro-batch 2")));
+  EXPECT_THAT(usage_error({.batch = 64, .micro_batch = 8, .bits = Bits::exact}),
+              AllOf(HasSubstr("micro-batch 8"), HasSubstr("exact"), HasSubstr("--lanes")));
 }
 
 }  // namespace

@@ -29,6 +29,14 @@ TEST(ProgressText, DurationsHaveTwoUnits) {
   EXPECT_EQ(duration_text(std::numeric_limits<double>::infinity()), "?");
 }
 
+TEST(ProgressText, MillisecondsKeepWhatCounts) {
+  EXPECT_EQ(milliseconds_text(0.0420), "42 ms");
+  EXPECT_EQ(milliseconds_text(0.00314), "3.1 ms");
+  EXPECT_EQ(milliseconds_text(0.0000412), "0.041 ms");
+  EXPECT_EQ(milliseconds_text(1.2344), "1234 ms");
+  EXPECT_EQ(milliseconds_text(75), "1 min 15 s");
+}
+
 TEST(ProgressText, RatesAndLossesKeepWhatCounts) {
   EXPECT_EQ(rate_text(45.46), "45.5 images/s");
   EXPECT_EQ(rate_text(9243.4), "9,243 images/s");
