@@ -75,8 +75,9 @@ void MemoryComm::together(const char* operation, std::span<T> data, const Work& 
     }
     if (in_sight) {
       work(Part{.begin = 0, .end = data.size()});
-      // Of one buffer that is the same memory for all, nobody reads what another might write next.
-      if (!in_common && !data.empty()) place_.meet(operation, place_.deadline());
+      // Of one buffer that is the same memory for all, nobody reads what another might write next, or is yet to write.
+      if ((!in_common || manner.results == Results::everybodys) && !data.empty())
+        place_.meet(operation, place_.deadline());
       return;
     }
     const size_t most = sight_.bounce_bytes / sizeof(T);
