@@ -57,6 +57,10 @@ void check_large_buffers(Communicator& communicator, std::span<float> data, bool
   communicator.all_gather(data, slices);
   check_marks("all_gather", data, first, large_count, sum);
 
+  set_marks(data, rank);
+  communicator.all_reduce(data.subspan(first));
+  check_marks("all_reduce", data, first, large_count, sum);
+
   for (const size_t place : places) data[place] = rank == 1 ? mark(1, place) : 0;
   communicator.broadcast(std::as_writable_bytes(data.subspan(first)), 1);
   check_marks("broadcast", data, first, large_count, [](size_t place) { return mark(1, place); });

@@ -114,7 +114,7 @@ TEST_P(LostRank, IsMissedByTheOthersAtTheDeadline) {
     const auto communicator = window->make_communicator();
     for (int i = 0; i < 50; ++i) communicator->barrier();
     if (node.rank() == victim) raise(number);
-    return survive(*communicator, "reduce_scatter: only 2 of 3 workers came within 1 s", options.timeout);
+    return survive(*communicator, "all_reduce of floats: only 2 of 3 workers came within 1 s", options.timeout);
   };
   const auto end_the_stopped = [victim = victim](const std::vector<pid_t>& processes) {
     for (int r = 0; r < 3; ++r) {

@@ -171,6 +171,12 @@ TEST(SharedWindowInCommon, GathersAndBroadcastsAreMeetings) {
         for (const float& x : slices.of(common, r)) ASSERT_EQ(x, value(r, static_cast<size_t>(&x - common.data())));
       }
       communicator->barrier();
+      // Summed where it lies as well: four times what is there, and all of it, when the call returns.
+      for (float& x : mine) x = 1;
+      communicator->barrier();
+      communicator->all_reduce(common);
+      ASSERT_TRUE(std::ranges::all_of(common, [](float x) { return x == 4; }));
+      communicator->barrier();
       if (node.rank() == round % 4) std::ranges::fill(common, static_cast<float>(round));
       communicator->broadcast(std::as_writable_bytes(common), round % 4);
       EXPECT_THAT(common.first(100), Each(static_cast<float>(round)));

@@ -166,7 +166,7 @@ def parameters(checkpoint):
 def exchange_of(run):
     """What the run says of its exchange, "shared memory, buckets of 4.0 MiB": of the last start, if it was resumed."""
     said = [line.split("exchange: ", 1)[1] for line in (Path(run) / "train.log").read_text().splitlines()
-            if "exchange: " in line]
+            if "exchange: " in line and "buckets of " in line]
     return said[-1]
 
 
