@@ -100,6 +100,7 @@ void MetricsLog::step(const StepReport& report, double images_per_second) {
                  {"exchange", report.exchange},
                  {"update", report.update},
                  {"exposed", report.exposed},
+                 {"refresh", report.refresh},
                  {"last_worker", report.last_worker},
                  {"waited", report.waited}});
 }

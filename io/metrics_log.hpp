@@ -17,7 +17,7 @@ class MetricsLog {
   ~MetricsLog();
 
   /// {"kind":"step","step":..,"samples":..,"epoch":..,"loss":..,"accuracy":..,"learning_rate":..,"images_per_second":..,
-  ///  "input":..,"forward":..,"backward":..,"exchange":..,"update":..,"exposed":..,"last_worker":..,"waited":..};
+  ///  "input":..,"forward":..,"backward":..,"exchange":..,"update":..,"exposed":..,"refresh":..,"last_worker":..,"waited":..};
   ///  seconds of this step, on the first worker; last_worker: the rank for which it waited.
   void step(const StepReport& report, double images_per_second);
   /// {"kind":"eval","step":..,"samples":..,"loss":..,"top1":..,"top5":..}

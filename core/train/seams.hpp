@@ -61,7 +61,8 @@ struct StepReport {
   double seconds = 0;                           // the whole step
   double input = 0, forward = 0, backward = 0;  // waiting for the batch; the slowest team's two passes
   double exchange = 0, update = 0;              // of the sink
-  double exposed = 0;                           // from the end of backward to the end of the step: what did not overlap
+  double exposed = 0;                           // from the end of backward until exchange and update had ended too
+  double refresh = 0;                           // then: packing the new weights as the ops want them
   int last_worker = 0;                          // the one whose gradients took longest from the step's start
   double waited = 0;                            // how much longer they took than this worker's
   bool last = false;                            // the run ends after this step

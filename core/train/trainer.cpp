@@ -26,8 +26,9 @@ bool train(const TrainerParts& parts, const TrainerOptions& options) {
     timer.lap();
     totals.set(lane_totals, whole.seconds(), parts.stop.load(std::memory_order_relaxed));
     parts.sink.finish(totals.values());
-    parts.net.refresh_weights();
     report.exposed = timer.lap();
+    parts.net.refresh_weights();
+    report.refresh = timer.lap();
 
     report.forward = seconds.forward;
     report.backward = seconds.backward;

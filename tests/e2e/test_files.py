@@ -10,7 +10,7 @@ from idx import made_up
 from program import answer, checkpoints, convoy, parameters, rows, succeed
 
 STEP_FIELDS = {"kind", "step", "samples", "epoch", "loss", "accuracy", "learning_rate", "images_per_second", "input",
-               "forward", "backward", "exchange", "update", "exposed", "last_worker", "waited"}
+               "forward", "backward", "exchange", "update", "exposed", "refresh", "last_worker", "waited"}
 EVAL_FIELDS = {"kind", "step", "samples", "loss", "top1", "top5"}
 
 

@@ -41,6 +41,7 @@ StepReport report_of(int64_t step, double loss = 0.1) {
           .exchange = 4,
           .update = 5,
           .exposed = 6,
+          .refresh = 0.5,
           .last_worker = 8,
           .waited = 9};
 }
@@ -58,7 +59,7 @@ TEST(MetricsLog, WritesRowsInOrderAtFullPrecision) {
       rows[0].dump(),
       R"({"kind":"step","step":1,"samples":64,"epoch":0.3333333333333333,"loss":0.6666666666666667,"accuracy":0.5,)"
       R"("learning_rate":0.01,"images_per_second":1234.5,"input":1.0,"forward":2.0,"backward":3.0,"exchange":4.0,)"
-      R"("update":5.0,"exposed":6.0,"last_worker":8,"waited":9.0})");
+      R"("update":5.0,"exposed":6.0,"refresh":0.5,"last_worker":8,"waited":9.0})");
   EXPECT_EQ(rows[0]["loss"].get<double>(), loss);
   EXPECT_EQ(rows[1].dump(),
             R"({"kind":"eval","step":1,"samples":100,"loss":0.3333333333333333,"top1":0.91,"top5":1.0})");
