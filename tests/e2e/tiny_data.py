@@ -29,9 +29,9 @@ def tiny(tmp_path_factory):
     return folder
 
 
-def arguments_of(tiny, run, **keys):
-    """Of a training run on the made-up dataset; keys replace the usual ones."""
-    usual = {"net": tiny / "tiny.net", "data": tiny / "train", "run": run, "batch": 32, "steps": 60,
+def arguments_of(tiny, folder, /, **keys):
+    """Of a training run in `folder` on the made-up dataset; keys replace the usual ones, `run` the folder."""
+    usual = {"net": tiny / "tiny.net", "data": tiny / "train", "run": folder, "batch": 32, "steps": 60,
              "seed": 3, "optimizer": "momentum", "learning-rate": 0.02, "momentum": 0.9, "weight-decay": 0.0005,
              "log-every": 1, "checkpoint-every": 7, "threads": 1}
     usual.update({key.replace("_", "-"): value for key, value in keys.items()})

@@ -117,7 +117,7 @@ TEST(TrainOptions, ImpossibleExchangesAreRefused) {
 }
 
 TEST(TrainOptions, TheQuickstartsRecipeHolds) {
-  const auto root = std::filesystem::path(__FILE__).parent_path() / "../../..";
+  const std::filesystem::path root = CONVOY_SOURCE_DIR;
   const TrainOptions options = parse_train_options({(root / "experiments/lenet-fashion.cfg").string()});
   EXPECT_EQ(options.run, "runs/lenet-fashion") << "launchers/quickstart looks there";
   EXPECT_GT(resolved_schedule(options, 60000).step_size, 0);
