@@ -12,6 +12,7 @@
 #include <cstring>
 #include <ctime>
 #include <filesystem>
+#include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "core/base/error.hpp"
@@ -69,6 +70,17 @@ void sync_folder(const std::string& folder) {
 
 }  // namespace
 
+namespace {
+
+/// The rank that a report takes for lost; -1 if it cannot be read.
+int accused_rank(const std::string& path) {
+  std::ifstream file(path);
+  const nlohmann::json report = nlohmann::json::parse(file, nullptr, false);
+  return report.is_object() ? report.value("rank", -1) : -1;
+}
+
+}  // namespace
+
 bool write_failure(const std::string& run_folder, const Failure& failure) noexcept {
   try {
     static std::atomic<int> reports{0};
@@ -76,7 +88,9 @@ bool write_failure(const std::string& run_folder, const Failure& failure) noexce
     const std::string whole = concat(run_folder, "/.failure.", failure.reported_by, ".", getpid(), ".", reports++);
     const std::string path = run_folder + "/failure.json";
     unlink(whole.c_str());  // one left by an earlier process of the same number
-    const bool done = write_whole(whole, to_json(failure)) && rename_exclusively(whole, path);
+    const auto refutes = [&] { return failure.reported_by == 0 && failure.silent && accused_rank(path) == 0; };
+    const bool done = write_whole(whole, to_json(failure)) &&
+                      (rename_exclusively(whole, path) || (refutes() && rename(whole.c_str(), path.c_str()) == 0));
     if (!done) {
       unlink(whole.c_str());
       return false;

@@ -15,11 +15,13 @@ struct Failure {
   std::string cause;  // one line: "killed: its connection closed", "silent for 60 s", the error's text
   int exit_code = 1;
   int reported_by = 0;
+  bool silent = false;  // judged by its silence, not by what it did or by the end of its connection; not in the file
 };
 
 /// Creates RUN/failure.json exclusively and syncs it. Returns false (and leaves the file alone) when it is there
 /// already or cannot be written; never throws. A stale one from an earlier attempt is renamed away by clear_failure()
-/// at start.
+/// at start. Where a link is cut, both sides miss each other, and launchers may end either first: what rank 0 says of a
+/// silent worker then takes the place of a report that rank 0 is lost.
 bool write_failure(const std::string& run_folder, const Failure& failure) noexcept;
 
 /// At the start of a run, on rank 0: moves failure.json to failure-N.json, N the first free number.

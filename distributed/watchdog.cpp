@@ -212,8 +212,9 @@ struct Watchdog::Impl {
       return true;
     }
     if (peer.rank >= 0 && !stop) {
-      lose(peer, alive ? concat("silent for ", std::chrono::duration<double>(patience).count(), " s")
-                       : "killed: its connection closed");
+      const std::string silence_text = concat("silent for ", std::chrono::duration<double>(patience).count(), " s");
+      lose(alive ? failure_of(peer, silence_text, Sign::silence)
+                 : failure_of(peer, "killed: its connection closed", Sign::closed_connection));
     }
     return false;
   }
@@ -265,7 +266,8 @@ struct Watchdog::Impl {
     }
   }
 
-  Failure failure_of(const Peer& peer, const std::string& cause) const {
+  enum class Sign : uint8_t { silence, closed_connection };
+  Failure failure_of(const Peer& peer, const std::string& cause, Sign sign) const {
     return {.rank = peer.rank,
             .host = peer.host,
             .step = peer.where.step,
@@ -273,18 +275,19 @@ struct Watchdog::Impl {
             .bucket = peer.where.bucket,
             .cause = cause,
             .exit_code = static_cast<int>(ExitCode::peer_lost),
-            .reported_by = rank};
+            .reported_by = rank,
+            .silent = sign == Sign::silence};
   }
 
   void suspect(const Peer& peer, Clock::duration silence) {
     if (suspected) return;
     suspected = true;
     const auto tenths = std::chrono::round<std::chrono::duration<int64_t, std::deci>>(silence).count();
-    if (on_silence) on_silence(failure_of(peer, concat("silent for ", static_cast<double>(tenths) / 10, " s")));
+    const std::string cause = concat("silent for ", static_cast<double>(tenths) / 10, " s");
+    if (on_silence) on_silence(failure_of(peer, cause, Sign::silence));
   }
 
-  void lose(const Peer& peer, const std::string& cause) {
-    const Failure failure = failure_of(peer, cause);
+  void lose(const Failure& failure) {
     const std::string line = concat("lost ", failure.rank, ' ', std::quoted(failure.host), ' ', failure.step, ' ',
                                     failure.bucket, ' ', std::quoted(failure.phase), ' ', std::quoted(failure.cause));
     for (Peer& other : peers) {

@@ -37,6 +37,28 @@ class FailureFile : public testing::Test {
   std::string folder_;
 };
 
+// A cut link: each side misses the other, and whichever ends first has written first.
+TEST_F(FailureFile, RankZeroRefutesThatItIsLost) {
+  const Failure of_others{.rank = 0, .host = "node0", .cause = "silent for 4 s", .reported_by = 2, .silent = true};
+  const Failure of_rank_0{.rank = 2, .host = "node1", .cause = "silent for 3 s", .reported_by = 0, .silent = true};
+  ASSERT_TRUE(write_failure(folder_, of_others));
+  EXPECT_TRUE(write_failure(folder_, of_rank_0));
+  EXPECT_EQ(read("failure.json")["rank"], 2);
+  // Once only, and nobody else's word counts more than the first.
+  EXPECT_FALSE(write_failure(folder_, of_others));
+  EXPECT_FALSE(write_failure(folder_, of_rank_0));
+  EXPECT_EQ(read("failure.json")["rank"], 2);
+  EXPECT_EQ(files(), 1u);
+}
+
+TEST_F(FailureFile, NothingElseTakesTheFirstReportsPlace) {
+  ASSERT_TRUE(write_failure(folder_, {.rank = 0, .cause = "silent for 4 s", .reported_by = 2, .silent = true}));
+  // A rank 0 that was stopped and woken finds the others' connections closed: they are not the ones who failed.
+  EXPECT_FALSE(write_failure(folder_, {.rank = 2, .cause = "its connection closed", .reported_by = 0}));
+  EXPECT_FALSE(write_failure(folder_, {.rank = 2, .cause = "silent for 4 s", .reported_by = 1, .silent = true}));
+  EXPECT_EQ(read("failure.json")["rank"], 0);
+}
+
 TEST_F(FailureFile, HoldsWhatIsKnown) {
   const Failure failure{.rank = 3,
                         .host = "node7",
