@@ -26,6 +26,12 @@ def environment_of(pid):
     return dict(word.decode(errors="replace").split("=", 1) for word in words if b"=" in word)
 
 
+def rank_of(pid):
+    """None while the process is only becoming the program, and has no environment yet."""
+    rank = environment_of(pid).get("OMPI_COMM_WORLD_RANK")
+    return None if rank is None else int(rank)
+
+
 def is_worker(pid):
     """Runs the program itself: not the script that starts it, nor what that pipes into."""
     try:
@@ -69,8 +75,8 @@ class Cluster:
 
     def workers(self):
         """{rank: pid} of all hosts."""
-        pids = [pid for node in self.nodes for pid in self.pids(node) if is_worker(pid)]
-        return {int(environment_of(pid).get("OMPI_COMM_WORLD_RANK", -1)): pid for pid in pids}
+        found = {rank_of(pid): pid for node in self.nodes for pid in self.pids(node) if is_worker(pid)}
+        return {rank: pid for rank, pid in found.items() if rank is not None}
 
     def launch(self, slots, folder, *options):
         """How launchers/mpirun/run is called on node0 for slots[i] workers on node i: for Running's `launch`."""

@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from cluster import BARE, LAUNCHERS, ClusterRun, environment_of, is_worker, local
+from cluster import BARE, LAUNCHERS, ClusterRun, is_worker, local, rank_of
 from program import OK, PREEMPTED, USAGE, Running, alive, checkpoints, losses
 
 FOREVER = 10_000_000
@@ -46,7 +46,9 @@ class LocalRun(Running):
         self.pids = {}
         for entry in os.listdir("/proc"):
             if entry.isdigit() and is_worker(entry) and mine in self.ancestors(entry):
-                self.pids[int(environment_of(entry)["OMPI_COMM_WORLD_RANK"])] = int(entry)
+                rank = rank_of(entry)
+                if rank is not None:
+                    self.pids[rank] = int(entry)
         return len(self.pids) == self.workers
 
     @staticmethod
