@@ -70,7 +70,7 @@ TEST(WindowsOfProcesses, AreRefusedWhereFilesMayNotBeSoLarge) {
 
 TEST(WindowsOfProcesses, OfOneThatCannotMapThemAreNobodys) {
 #if defined(__SANITIZE_ADDRESS__)
-  GTEST_SKIP() << "AddressSanitizer needs more addresses than the limit leaves";
+  GTEST_SKIP() << "sanitizers need more addresses than the limit leaves";
 #endif
   expect_success(run_processes(3, [](Communicator& node) {
     const rlimit small{.rlim_cur = 128 << 20, .rlim_max = 128 << 20};
