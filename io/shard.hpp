@@ -21,9 +21,12 @@
 
 namespace convoy {
 
+enum class Encoding { raw, jpeg };
+
 struct ShardHeader {
-  Shape image;  // (H, W, C)
+  Shape image;  // (H, W, C); of encoded images, whose sizes may differ, H = W = 0 where they do
   DType dtype = DType::u8;
+  Encoding encoding = Encoding::raw;
   int64_t count = 0;
   std::vector<std::string> classes;  // may be empty: names unknown
   int64_t class_count = 0;           // 1 + largest label of the dataset where names are unknown

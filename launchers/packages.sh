@@ -7,7 +7,7 @@
 build_packages=(
   g++ cmake ninja-build
   openmpi-bin libopenmpi-dev libhdf5-dev libboost-program-options-dev
-  libdnnl-dev nlohmann-json3-dev zlib1g-dev
+  libdnnl-dev nlohmann-json3-dev zlib1g-dev libjpeg62-turbo-dev libpng-dev libarchive-dev
 )
 
 # The data of the first run.
