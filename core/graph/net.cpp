@@ -1,6 +1,7 @@
 #include "core/graph/net.hpp"
 
 #include <algorithm>
+#include <functional>
 
 #include "core/base/error.hpp"
 #include "core/base/timer.hpp"
@@ -30,7 +31,8 @@ Net::Net(Graph graph, Device& device, NetOptions options)
   for (size_t i = 0; i < graph_.nodes.size(); ++i) {
     NodeParameters& parameters = parameters_[i];
     parameters.packed_offset = packed_bytes_;
-    packed_bytes_ += (graph_.nodes[i].layer->packed_bytes() + 255) / 256 * 256;
+    parameters.packed_bytes = (graph_.nodes[i].layer->packed_bytes() + 255) / 256 * 256;
+    packed_bytes_ += parameters.packed_bytes;
     for (const ParameterSpec& parameter : graph_.nodes[i].layer->parameters()) {
       const Segment& segment = *segments_.find(graph_.nodes[i].name + "/" + parameter.name);
       parameters.offsets.push_back(segment.offset);
@@ -73,21 +75,43 @@ std::vector<std::string> Net::algorithms() const {
 }
 
 void Net::bind(std::span<const float> weights, Device& device) {
-  weights_ = weights;
   if (packed_bytes_ > 0) packed_ = DeviceBuffer(device, packed_bytes_, "packed weights");
+  bind(weights, {packed_.data(), packed_.bytes()});
+}
+
+void Net::bind(std::span<const float> weights, std::span<std::byte> packed, const PackingTeam& team) {
+  team_ = team;
+  refreshed_ = packed_by(team);
   for (size_t i = 0; i < graph_.nodes.size(); ++i) {
-    Layer& layer = *graph_.nodes[i].layer;
-    if (layer.packed_bytes() > 0) layer.attach(packed_.data() + parameters_[i].packed_offset);
+    const NodeParameters& parameters = parameters_[i];
+    if (parameters.packed_bytes > 0) graph_.nodes[i].layer->attach(packed.data() + parameters.packed_offset);
     for (auto& runs : runs_) {
-      const auto& offsets = parameters_[i].offsets;
-      for (size_t k = 0; k < offsets.size(); ++k) runs[i].parameters[k] = weights_.data() + offsets[k];
+      for (size_t k = 0; k < parameters.offsets.size(); ++k) {
+        runs[i].parameters[k] = weights.data() + parameters.offsets[k];
+      }
     }
   }
   refresh_weights();
 }
 
+/// The nodes that this worker of the team refreshes: those that pack nothing, and of the others, largest first, each to
+/// whoever has least so far.
+std::vector<size_t> Net::packed_by(const PackingTeam& team) const {
+  std::vector<size_t> mine, packing;
+  for (size_t i = 0; i < parameters_.size(); ++i) (parameters_[i].packed_bytes > 0 ? packing : mine).push_back(i);
+  std::ranges::stable_sort(packing, std::greater(), [&](size_t i) { return parameters_[i].packed_bytes; });
+  std::vector<size_t> loads(static_cast<size_t>(team.size));
+  for (const size_t i : packing) {
+    const auto least = std::ranges::min_element(loads);
+    *least += parameters_[i].packed_bytes;
+    if (least - loads.begin() == team.rank) mine.push_back(i);
+  }
+  return mine;
+}
+
 void Net::refresh_weights() {
-  for (size_t i = 0; i < graph_.nodes.size(); ++i) graph_.nodes[i].layer->refresh(runs_[0][i].parameters);
+  for (const size_t i : refreshed_) graph_.nodes[i].layer->refresh(runs_[0][i].parameters);
+  if (team_.meet && packed_bytes_ > 0) team_.meet();
 }
 
 void Net::forward(const NetLane& lane, const NetBatch& batch, Mode mode) {

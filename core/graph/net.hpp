@@ -43,6 +43,12 @@ struct NodeSeconds {
   double forward = 0, backward = 0;
 };
 
+/// Workers with one copy of the packed weights in common: each packs a part of the layers.
+struct PackingTeam {
+  int rank = 0, size = 1;
+  std::function<void()> meet;  // returns when all have packed theirs; needed where size > 1
+};
+
 /// Whether a forward pass is part of a training step: dropout, batch norm and what is kept for backward depend on it.
 enum class Mode : uint8_t { training, inference };
 
@@ -61,9 +67,12 @@ class Net {
   /// Per node, the implementations its ops picked ("" where there is no choice).
   std::vector<std::string> algorithms() const;
 
-  /// Names the weights and gives the private copies their memory; call before anything runs.
+  /// Names the weights and the memory of their packed copies, packed_bytes() on a border of 256, and packs; call before
+  /// anything runs. With a team of several this and refresh_weights() are collective.
+  void bind(std::span<const float> weights, std::span<std::byte> packed, const PackingTeam& team = {});
+  /// The same with memory of its own.
   void bind(std::span<const float> weights, Device& device);
-  /// Takes over changed weights; no run may be under way.
+  /// Takes over changed weights; no run may be under way, on any worker of the team.
   void refresh_weights();
 
   /// Runs all layers up to the prediction, and the loss if labels are given: losses() and prediction() then hold
@@ -89,8 +98,9 @@ class Net {
   struct NodeParameters {
     std::vector<size_t> offsets;
     size_t end = 0;
-    size_t packed_offset = 0;
+    size_t packed_offset = 0, packed_bytes = 0;
   };
+  std::vector<size_t> packed_by(const PackingTeam& team) const;
   LayerRun make_run(size_t index) const;
   void* at(const NetLane& lane, int buffer) const;
 
@@ -103,8 +113,9 @@ class Net {
   std::vector<std::vector<LayerRun>> runs_;        // [team][node], made once so that a step allocates nothing
   std::vector<std::vector<NodeSeconds>> seconds_;  // [team][node]
   Placement plan_;
-  std::span<const float> weights_;
   DeviceBuffer packed_;
+  PackingTeam team_;
+  std::vector<size_t> refreshed_;  // nodes that this worker refreshes
   size_t packed_bytes_ = 0;
   size_t largest_layer_ = 0;
 };

@@ -51,18 +51,20 @@ MemoryPlan Model::plan(int sharers) const {
   for (const std::string& slot : slot_names_) plan.parts.push_back({slot, flat, sharers});
   plan.parts.push_back({"lane gradients", Lanes::bytes(net_, lane_options_) - activations});
   plan.parts.push_back({"activations", activations});
-  plan.parts.push_back({"packed weights", net_.packed_bytes()});
+  plan.parts.push_back({"packed weights", net_.packed_bytes(), sharers});
   return plan;
 }
 
-void Model::allocate(std::span<std::byte> common, std::span<std::byte> gradients) {
-  const int slots = static_cast<int>(slot_names_.size());
+void Model::allocate(const ModelMemory& memory) {
+  std::span<std::byte> common = memory.common, gradients = memory.gradients;
   if (gradients.empty()) {
-    storage_ = DeviceBuffer(device_, ParameterArena::bytes(net_.segments(), slots), "parameters and gradients");
+    storage_ = DeviceBuffer(device_, common_bytes() + gradient_bytes(), "parameters and gradients");
     common = std::span(storage_.data(), common_bytes());
     gradients = std::span(storage_.data(), storage_.bytes()).subspan(common_bytes());
   }
-  arena_.emplace(net_.segments(), slots, common, gradients);
+  packed_ = common.subspan(arena_common_bytes());
+  team_ = memory.team;
+  arena_.emplace(net_.segments(), static_cast<int>(slot_names_.size()), common.first(arena_common_bytes()), gradients);
   lanes_.emplace(net_, *arena_, device_, lane_options_);
 }
 

@@ -42,22 +42,25 @@ struct ModelOptions {
   Tuning* tuning = nullptr;               // likewise
 };
 
+/// Memory that a model shall lie in, and with whom it shares it; empty: memory of its own.
+struct ModelMemory {
+  std::span<std::byte> common{};     // common_bytes(): weights, optimizer state, packed weights
+  std::span<std::byte> gradients{};  // gradient_bytes()
+  PackingTeam team{};                // the workers that have `common` in common
+};
+
 class Model {
  public:
   Model(Graph graph, Device& device, const ModelOptions& options);
 
-  /// `sharers` workers have weights and optimizer state in common.
+  /// `sharers` workers have weights, packed ones too, and optimizer state in common.
   MemoryPlan plan(int sharers = 1) const;
-  /// Makes arena and lanes; weights are zero. The arena lies in `common` and `gradients` unless they are empty. Throws
-  /// Error(out_of_memory).
-  void allocate(std::span<std::byte> common = {}, std::span<std::byte> gradients = {});
-  /// What `common` and `gradients` must hold.
-  size_t common_bytes() const {
-    return ParameterArena::common_bytes(net_.segments(), static_cast<int>(slot_names_.size()));
-  }
+  /// Makes arena and lanes; weights are zero. Throws Error(out_of_memory).
+  void allocate(const ModelMemory& memory = {});
+  size_t common_bytes() const { return arena_common_bytes() + net_.packed_bytes(); }
   size_t gradient_bytes() const { return ParameterArena::gradient_bytes(net_.segments()); }
-  /// To be called once weights have their values.
-  void weights_changed() { net_.bind(arena_->weights(), device_); }
+  /// To be called once weights have their values; collective where several workers share them.
+  void weights_changed() { net_.bind(arena_->weights(), packed_, team_); }
 
   Net& net() { return net_; }
   const ParameterArena& arena() const { return *arena_; }
@@ -65,11 +68,17 @@ class Model {
   const std::vector<std::string>& slot_names() const { return slot_names_; }
 
  private:
+  size_t arena_common_bytes() const {
+    return ParameterArena::common_bytes(net_.segments(), static_cast<int>(slot_names_.size()));
+  }
+
   Device& device_;
   Net net_;
   LaneOptions lane_options_;
   std::vector<std::string> slot_names_;
   DeviceBuffer storage_;
+  std::span<std::byte> packed_;
+  PackingTeam team_;
   std::optional<ParameterArena> arena_;
   std::optional<Lanes> lanes_;
 };

@@ -67,7 +67,12 @@ int WorkerExchange::sharers() const {
 void WorkerExchange::allocate(Model& model) {
   fabric_.emplace(groups_, choice_.kind,
                   WindowSize{.common_bytes = model.common_bytes(), .own_bytes = model.gradient_bytes()}, communicator_);
-  worker_.together([&] { model.allocate(fabric_->common(), fabric_->own()); });
+  ModelMemory memory{.common = fabric_->common(), .gradients = fabric_->own()};
+  if (fabric_->shares_memory()) {
+    Communicator& node = fabric_->paths().gather;
+    memory.team = {.rank = node.rank(), .size = node.size(), .meet = [&node] { node.barrier(); }};
+  }
+  worker_.together([&] { model.allocate(memory); });
 }
 
 void WorkerExchange::share_parameters(const ParameterArena& arena) {

@@ -84,6 +84,44 @@ TEST(Net, GradientsMatchFiniteDifferences) {
   check_gradients(small_network);
 }
 
+// Two workers with one copy of the packed weights: each packs some of it, together they pack all, and both then compute
+// what a worker does by itself.
+TEST(Net, AWorkerOfATeamPacksItsPart) {
+  // Convolutions that are packed, by whichever implementation.
+  constexpr const char* text =
+      "input 9x9x2\nconv K=32 F=3 P=1\nconv K=32 F=3 P=1\nconv K=32 F=3 P=1\nfc K=3\nloss softmax\n";
+  const LaneOptions lanes{.lane_batch = 6, .global_batch = 6};
+  const SmallData data(6);
+  SmallRun alone(lanes, {.name = "sgd"}, text);
+  SmallRun first(lanes, {.name = "sgd"}, text), second(lanes, {.name = "sgd"}, text);
+  ASSERT_GT(alone.net.packed_bytes(), 0u);
+  const double expected = training_loss(alone, data, 6);
+
+  const DeviceBuffer packed(*alone.device, alone.net.packed_bytes(), "packed weights");
+  const std::span memory{packed.data(), packed.bytes()};
+  const auto zeros = [&] { return std::ranges::count(memory, std::byte{0}); };
+  int met = 0;
+  const auto meet = [&] { ++met; };
+  first.net.bind(first.arena.weights(), memory, {.rank = 0, .size = 2, .meet = meet});
+  const auto after_first = zeros();
+  EXPECT_LT(after_first, std::ssize(memory));
+  second.net.bind(first.arena.weights(), memory, {.rank = 1, .size = 2, .meet = meet});
+  EXPECT_LT(zeros(), after_first);
+  EXPECT_EQ(met, 2);
+
+  // refresh_weights() of each, then a pass of each.
+  EXPECT_EQ(training_loss(second, data, 6), expected);
+  EXPECT_EQ(training_loss(first, data, 6), expected);
+  // New weights of all layers come from both.
+  for (float& w : first.arena.weights()) w *= 2;
+  for (float& w : alone.arena.weights()) w *= 2;
+  const double doubled = training_loss(alone, data, 6);
+  ASSERT_NE(doubled, expected);
+  EXPECT_NE(training_loss(first, data, 6), doubled) << "the other worker has not packed its part";
+  EXPECT_EQ(training_loss(second, data, 6), doubled);
+  EXPECT_EQ(training_loss(first, data, 6), doubled);
+}
+
 struct Wiring {
   const char* name;
   const char* layers;  // between the input, 9x9x2, and the last fc
