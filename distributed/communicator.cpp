@@ -40,6 +40,12 @@ void Slices::check(size_t elements, int ranks) const {
        " do not cut a buffer of ", elements, " elements into ", ranks, " slices: please report this defect in Convoy");
 }
 
+void Communicator::reduce_scatter(std::span<float> data, const Slices& slices, Wire wire, const TakeSums& take) {
+  reduce_scatter(data, slices, wire);
+  const std::span<const float> sums = slices.of(data, rank());
+  if (!sums.empty()) take(slices.borders[static_cast<size_t>(rank())], sums);
+}
+
 void Communicator::all_reduce(std::span<float> data, Wire wire) {
   const Slices slices = Slices::even(0, data.size(), size());
   reduce_scatter(data, slices, wire);

@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -57,6 +58,12 @@ class Communicator {
   /// is unspecified, what lies outside is untouched.
   virtual void reduce_scatter(std::span<float> data, const Slices& slices, Wire wire) = 0;
   void reduce_scatter(std::span<float> data, const Slices& slices) { reduce_scatter(data, slices, Wire::fp32); }
+
+  /// Takes the sums of elements [begin, begin + sums.size()); called part by part, in order, for all of this rank's
+  /// slice. What it throws comes out of reduce_scatter, when nobody reads this rank's data any more.
+  using TakeSums = std::function<void(size_t begin, std::span<const float> sums)>;
+  /// Hands the sums on, perhaps while they are still in a cache; `data` is then unspecified, this rank's slice too.
+  virtual void reduce_scatter(std::span<float> data, const Slices& slices, Wire wire, const TakeSums& take);
 
   /// Afterwards every rank's slice is everywhere, the same bits on every rank, its owner included.
   virtual void all_gather(std::span<float> data, const Slices& slices, Wire wire) = 0;

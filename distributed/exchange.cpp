@@ -61,7 +61,11 @@ struct Exchange::Impl {
       stages = {[this](size_t b) { reduce(b); }, [this](size_t b) { sum_across(b); }, [this](size_t b) { finish(b); }};
     } else {
       stages = {[this](size_t b) {
-        reduce(b);
+        if (sums) {
+          reduce(b);
+        } else {
+          reduce_and_update(b);
+        }
         finish(b);
       }};
     }
@@ -85,12 +89,31 @@ struct Exchange::Impl {
   size_t buckets() const { return borders.size() - 1; }
   bool in_parts() const { return paths.across != nullptr && options.across_nodes == AcrossNodes::parts; }
 
-  void reduce(size_t bucket) {
+  void begin_bucket(size_t bucket) {
     if (progress != nullptr) progress->bucket = static_cast<int>(bucket);
+  }
+
+  void reduce(size_t bucket) {
+    begin_bucket(bucket);
     const Timer timer;
     // Between nodes gradients may be rounded; within one they are where they are.
     paths.reduce.reduce_scatter(arena.gradients(), slices[bucket], options.wire);
     seconds.front().exchange += timer.seconds();
+  }
+
+  /// Sums that need no journey across nodes are used as they come, and are never written to memory.
+  void reduce_and_update(size_t bucket) {
+    begin_bucket(bucket);
+    const Timer timer;
+    double updating = 0;
+    paths.reduce.reduce_scatter(arena.gradients(), slices[bucket], options.wire,
+                                [&](size_t begin, std::span<const float> gradients) {
+                                  const Timer part;
+                                  optimizer.update(arena, begin, gradients, step);
+                                  updating += part.seconds();
+                                });
+    seconds.front().exchange += timer.seconds() - updating;
+    seconds.front().update += updating;
   }
 
   void sum_across(size_t bucket) {
@@ -112,7 +135,7 @@ struct Exchange::Impl {
   void finish(size_t bucket) {
     const bool last = bucket + 1 == buckets();
     if (!sums) {
-      if (!in_parts()) update(bucket, seconds.back());
+      if (paths.many_nodes && !in_parts()) update(bucket, seconds.back());
       gather(arena.weights(), bucket, seconds.back());
     } else {
       const Timer timer;

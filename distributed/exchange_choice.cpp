@@ -18,7 +18,7 @@ constexpr double about_as_fast = 1.05;
 class NoUpdate : public Optimizer {
  public:
   std::vector<std::string> slots() const override { return {}; }
-  void update(const ParameterArena&, size_t, size_t, const UpdateStep&) const override {}
+  void update(const ParameterArena&, size_t, std::span<const float>, const UpdateStep&) const override {}
 };
 
 /// A kind of exchange set up for measuring.

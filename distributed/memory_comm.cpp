@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <exception>
 
 #include "core/base/error.hpp"
 #include "core/train/tree_sum.hpp"
@@ -99,17 +100,40 @@ void MemoryComm::together(const char* operation, std::span<T> data, const Work& 
   }
 }
 
+std::span<const float* const> MemoryComm::contributions(size_t begin) {
+  for (int other = 0; other < size(); ++other) {
+    contributions_[static_cast<size_t>(other)] = peer<const float>(other) + begin;
+  }
+  return contributions_;
+}
+
 void MemoryComm::reduce_scatter(std::span<float> data, const Slices& slices, Wire) {
   const auto sum = [&](Part part) {
-    const auto r = static_cast<size_t>(rank_);
-    const size_t begin = std::max(part.begin, slices.borders[r]), end = std::min(part.end, slices.borders[r + 1]);
-    if (begin >= end) return;
-    for (int other = 0; other < size(); ++other) {
-      contributions_[static_cast<size_t>(other)] = peer<const float>(other) + (begin - part.begin);
-    }
-    tree_sum(data.subspan(begin, end - begin), contributions_);
+    const Part mine = part.common_with(slices, rank_);
+    if (mine.begin >= mine.end) return;
+    tree_sum(data.subspan(mine.begin, mine.end - mine.begin), contributions(mine.begin - part.begin));
   };
   together("reduce_scatter", data, sum, {.slices = &slices});
+}
+
+void MemoryComm::reduce_scatter(std::span<float> data, const Slices& slices, Wire, const TakeSums& take) {
+  constexpr size_t block = 4096;  // floats: 16 KiB, which stay in a core's nearest cache
+  alignas(64) float sums[block];
+  std::exception_ptr error;
+  const auto sum_and_take = [&](Part part) {
+    const Part mine = part.common_with(slices, rank_);
+    for (size_t begin = mine.begin; begin < mine.end; begin += block) {
+      const size_t count = std::min(block, mine.end - begin);
+      tree_sum({sums, count}, contributions(begin - part.begin));
+      try {
+        if (!error) take(begin, {sums, count});
+      } catch (...) {
+        error = std::current_exception();
+      }
+    }
+  };
+  together("reduce_scatter", data, sum_and_take, {.slices = &slices});
+  if (error) std::rethrow_exception(error);
 }
 
 void MemoryComm::all_reduce(std::span<float> data, Wire) {
@@ -119,11 +143,8 @@ void MemoryComm::all_reduce(std::span<float> data, Wire) {
     const auto r = static_cast<size_t>(rank_);
     for (size_t begin = slices.borders[r]; begin < slices.borders[r + 1]; begin += block) {
       const size_t count = std::min(block, slices.borders[r + 1] - begin);
-      for (int other = 0; other < size(); ++other) {
-        contributions_[static_cast<size_t>(other)] = peer<const float>(other) + begin;
-      }
       float* sum = peer<float>(rank_) + begin;
-      tree_sum({sum, count}, contributions_);
+      tree_sum({sum, count}, contributions(begin));
       for (int other = 0; other < size(); ++other) {
         if (other != rank_) std::copy_n(sum, count, peer<float>(other) + begin);
       }
@@ -135,8 +156,7 @@ void MemoryComm::all_reduce(std::span<float> data, Wire) {
 void MemoryComm::all_gather(std::span<float> data, const Slices& slices, Wire) {
   const auto copy = [&](Part part) {
     for (int other = 0; other < size(); ++other) {
-      const auto r = static_cast<size_t>(other);
-      const size_t begin = std::max(part.begin, slices.borders[r]), end = std::min(part.end, slices.borders[r + 1]);
+      const auto [begin, end] = part.common_with(slices, other);
       const float* source = peer<const float>(other) + (begin - part.begin);
       if (begin < end && source != data.data() + begin) std::copy_n(source, end - begin, data.data() + begin);
     }

@@ -5,6 +5,7 @@
 // for all is a meeting and no more. Other data goes through a bounce buffer of each rank, part by part.
 #pragma once
 
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <vector>
@@ -40,6 +41,7 @@ class MemoryComm : public Communicator {
   using Communicator::all_reduce;
   using Communicator::reduce_scatter;
   void reduce_scatter(std::span<float> data, const Slices& slices, Wire wire) override;
+  void reduce_scatter(std::span<float> data, const Slices& slices, Wire wire, const TakeSums& take) override;
   void all_gather(std::span<float> data, const Slices& slices, Wire wire) override;
   /// Each rank sums its slice and writes the sums to everybody, while they are in its cache.
   void all_reduce(std::span<float> data, Wire wire) override;
@@ -52,6 +54,10 @@ class MemoryComm : public Communicator {
   /// Elements [begin, end) of every rank's data.
   struct Part {
     size_t begin = 0, end = 0;
+    Part common_with(const Slices& slices, int rank) const {
+      const auto r = static_cast<size_t>(rank);
+      return {std::max(begin, slices.borders[r]), std::min(end, slices.borders[r + 1])};
+    }
   };
   /// Where `work` leaves what it does: in this rank's data, or in every rank's, through peer().
   enum class Results : uint8_t { mine, everybodys };
@@ -68,6 +74,8 @@ class MemoryComm : public Communicator {
   template <typename T>
   void reduce_small(std::span<T> data, ReduceOp op);
   void check_same_call(const Call& mine) const;
+  /// Every rank's elements from `begin` on, of those that `together` works on.
+  std::span<const float* const> contributions(size_t begin);
   uint64_t offset_of(std::span<const std::byte> data) const;
   /// The part's first element in the data of `rank`; valid while `together` works on it.
   template <typename T>

@@ -184,7 +184,9 @@ class TableOptimizer : public Optimizer {
     return options_.clip_norm > 0 ? NormNeed::gradients : NormNeed::none;
   }
 
-  void update(const ParameterArena& arena, size_t begin, size_t end, const UpdateStep& step) const override {
+  void update(const ParameterArena& arena, size_t begin, std::span<const float> gradients,
+              const UpdateStep& step) const override {
+    const size_t end = begin + gradients.size();
     const double scale = clip_scale(step);
     const auto& segments = arena.table().segments();
     auto segment = std::ranges::upper_bound(segments, begin, {}, [](const Segment& s) { return s.offset + s.count; });
@@ -194,7 +196,7 @@ class TableOptimizer : public Optimizer {
       if (first >= last) continue;
       UpdateSpan span{.count = last - first,
                       .weights = arena.weights().data() + first,
-                      .gradients = arena.gradients().data() + first};
+                      .gradients = gradients.data() + (first - begin)};
       if (!segment->is_parameter()) {
         average_kernel(span.weights, span.gradients, span.count, segment->average_rate);
         continue;

@@ -45,9 +45,15 @@ class Optimizer {
   /// Unless none, no weight may be updated before the norms of all gradients are known.
   virtual NormNeed norm_need() const { return NormNeed::none; }
 
-  /// Updates weights and state in [begin, end) of the arena from its gradients, which are exact means over the global
-  /// batch; running averages take a step to their newest values instead. Safe to call for disjoint ranges at once.
-  virtual void update(const ParameterArena& arena, size_t begin, size_t end, const UpdateStep& step) const = 0;
+  /// Updates weights and state in [begin, begin + gradients.size()) of the arena. Gradients are exact means over the
+  /// global batch; running averages take a step to their newest values instead. Safe to call for disjoint ranges at
+  /// once.
+  virtual void update(const ParameterArena& arena, size_t begin, std::span<const float> gradients,
+                      const UpdateStep& step) const = 0;
+  /// The same from the arena's gradients in [begin, end).
+  void update(const ParameterArena& arena, size_t begin, size_t end, const UpdateStep& step) const {
+    update(arena, begin, arena.gradients().subspan(begin, end - begin), step);
+  }
 };
 
 /// The optimizers, as PyTorch defines them. d is the gradient of the loss with its penalties,

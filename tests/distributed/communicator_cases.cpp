@@ -58,6 +58,23 @@ void reduce_scatter_sums_along_the_tree(Communicator& communicator, const CaseSe
   });
 }
 
+void reduce_scatter_hands_on_sums(Communicator& communicator, const CaseSetting& setting) {
+  const int rank = communicator.rank();
+  for_all_layouts(communicator, setting, [&](const Buffer& data, const Slices& slices, size_t begin, size_t end) {
+    for (size_t i = begin; i < end; ++i) data[i] = contribution(rank, i);
+    size_t next = slices.borders[static_cast<size_t>(rank)];
+    communicator.reduce_scatter(data, slices, Wire::fp32, [&](size_t first, std::span<const float> sums) {
+      require(first == next && !sums.empty(), "sums from ", first, " on where those from ", next, " on were due");
+      next += sums.size();
+      for (size_t k = 0; k < sums.size(); ++k) {
+        const float expected = expected_sum(communicator, setting, first + k);
+        require(same_bits(sums[k], expected), "element ", first + k, ": ", sums[k], " not ", expected);
+      }
+    });
+    require(next == slices.borders[static_cast<size_t>(rank) + 1], "the last sum was that of ", next);
+  });
+}
+
 void all_gather_brings_every_slice(Communicator& communicator, const CaseSetting& setting) {
   for_all_layouts(communicator, setting, [&](const Buffer& data, const Slices& slices, size_t, size_t) {
     for (float& x : slices.of(data.span(), communicator.rank()))
@@ -208,6 +225,7 @@ const std::vector<CommunicatorCase>& communicator_cases() {
   static const std::vector<CommunicatorCase> cases = [] {
     std::vector<CommunicatorCase> all{
         {"reduce_scatter sums along the tree", reduce_scatter_sums_along_the_tree},
+        {"reduce_scatter hands on sums", reduce_scatter_hands_on_sums},
         {"all_gather brings every slice", all_gather_brings_every_slice},
         {"all_reduce of floats", all_reduce_of_floats},
         {"all_reduce of doubles in rank order", all_reduce_in_rank_order<double>},

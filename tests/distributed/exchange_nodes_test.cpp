@@ -122,8 +122,8 @@ TEST(ExchangeOfNodesState, InPartsIsUpdatedOncePerRun) {
   class Counting : public Optimizer {
    public:
     std::vector<std::string> slots() const override { return {}; }
-    void update(const ParameterArena&, size_t begin, size_t end, const UpdateStep&) const override {
-      elements += end - begin;
+    void update(const ParameterArena&, size_t, std::span<const float> gradients, const UpdateStep&) const override {
+      elements += gradients.size();
     }
     mutable std::atomic<size_t> elements{0};
   };
@@ -146,8 +146,9 @@ TEST(ExchangeOfNodesFailure, OneWorkersErrorEndsEverybodysStep) {
   class Failing : public Optimizer {
    public:
     std::vector<std::string> slots() const override { return {}; }
-    void update(const ParameterArena&, size_t begin, size_t end, const UpdateStep&) const override {
-      if (begin > 2000 && begin < end) fail(ExitCode::diverged, "made to fail");
+    void update(const ParameterArena&, size_t begin, std::span<const float> gradients,
+                const UpdateStep&) const override {
+      if (begin > 2000 && !gradients.empty()) fail(ExitCode::diverged, "made to fail");
     }
   };
   constexpr CommunicatorOptions impatient{.timeout = std::chrono::milliseconds(200)};

@@ -142,9 +142,10 @@ class Watching : public Optimizer {
  public:
   std::vector<std::string> slots() const override { return {}; }
   NormNeed norm_need() const override { return NormNeed::gradients; }
-  void update(const ParameterArena& arena, size_t begin, size_t end, const UpdateStep& step) const override {
+  void update(const ParameterArena& arena, size_t begin, std::span<const float> gradients,
+              const UpdateStep& step) const override {
     EXPECT_EQ(begin % SegmentTable::alignment, 0u);
-    EXPECT_EQ(end % SegmentTable::alignment, 0u);
+    EXPECT_EQ(gradients.size() % SegmentTable::alignment, 0u);
     EXPECT_EQ(step.norms.size(), arena.table().segments().size());
     for (const SquaredNorms& norms : step.norms) EXPECT_TRUE(std::isfinite(norms.gradient));
     EXPECT_GT(step.norms.back().gradient, 0) << "of the segment that comes last";
