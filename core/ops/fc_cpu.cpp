@@ -1,8 +1,7 @@
 // The fully connected layer on the CPU: three matrix products with the weights (K,C) as they lie in the arena.
 //
 // No packed copy of them, which would double their memory and have to be made anew after each update: our own products
-// pack, and in bf16 convert, as they go. In fp32 oneDNN's products are used too, each where it was measured to be the
-// faster one.
+// pack, and in bf16 convert, as they go. For small layers in fp32 oneDNN's products are the faster ones.
 #include <algorithm>
 
 #include "core/base/error.hpp"
@@ -23,7 +22,7 @@ CONVOY_ISA_CLONES void sum_rows(int64_t rows, int64_t stride, int64_t count, con
   }
 }
 
-/// On our own products. In fp32 it has only the forward pass.
+/// On our own products.
 class OwnFc final : public Fc {
  public:
   OwnFc(const FcSpec& spec, const OpOptions& options, const fc::Kernels& kernels)
@@ -75,42 +74,11 @@ class OwnFc final : public Fc {
   const float* weight_ = nullptr;
 };
 
-/// Our own forward pass and oneDNN's backward passes.
-class MixedFc final : public Fc {
- public:
-  MixedFc(std::unique_ptr<Fc> forward, std::unique_ptr<Fc> backward)
-      : forward_(std::move(forward)), backward_(std::move(backward)) {}
-
-  size_t packed_bytes() const override { return 0; }
-  void attach(void*) override {}
-  size_t scratch_bytes() const override { return std::max(forward_->scratch_bytes(), backward_->scratch_bytes()); }
-  std::string algorithms() const override {
-    const std::string backward = backward_->algorithms();
-    return concat("forward ", forward_->algorithms(), backward.substr(backward.find(", backward")));
-  }
-  void refresh_weights(const float* weight) override {
-    forward_->refresh_weights(weight);
-    backward_->refresh_weights(weight);
-  }
-  void forward(const OpContext& context, const float* x, const float* bias, float* y) override {
-    forward_->forward(context, x, bias, y);
-  }
-  void backward_data(const OpContext& context, const float* dy, float* dx, Write write) override {
-    backward_->backward_data(context, dy, dx, write);
-  }
-  void backward_weights(const OpContext& context, const float* x, const float* dy, float* dweight,
-                        float* dbias) override {
-    backward_->backward_weights(context, x, dy, dweight, dbias);
-  }
-
- private:
-  const std::unique_ptr<Fc> forward_, backward_;
-};
-
-/// On a quiet Zen 5, batch 64, our forward pass took 0.76 to 0.84 of oneDNN's time for AlexNet's layers on one thread
-/// and 0.35 to 0.39 on two, where oneDNN gains nothing from the second; for LeNet's 800 -> 500 1.1 of it. With other
-/// work on the machine the gain on one thread all but vanished. The border between is a guess.
-constexpr int64_t own_forward_from = 1 << 20;  // weights
+/// On two cores of a quiet Zen 5 our own passes took, of oneDNN's time for AlexNet's layers: forward 0.76 to 0.84 on
+/// one thread and 0.35 to 0.39 on two (batch 64), where oneDNN gains nothing from the second; backward 0.76 to 0.79 in
+/// two processes of one thread (batch 32 each), whose results do not pass through the caches, 0.82 to 1.0 on two
+/// threads. For LeNet's 800 -> 500 forward took 1.1. The border between is a guess.
+constexpr int64_t own_from = 1 << 20;  // weights
 
 }  // namespace
 
@@ -121,9 +89,8 @@ std::unique_ptr<Fc> make_fc_cpu(Device&, const FcSpec& spec, const OpOptions& op
     fail(ExitCode::usage, "fully connected layer: this processor cannot multiply ", name_of(options.compute),
          " numbers (that needs AVX512-BF16); use precision=fp32");
   }
-  auto onednn = fc::make_onednn_fc(spec, options);
-  if (!kernels || spec.inputs * spec.outputs < own_forward_from) return onednn;
-  return std::make_unique<MixedFc>(std::make_unique<OwnFc>(spec, options, *kernels), std::move(onednn));
+  if (!kernels || spec.inputs * spec.outputs < own_from) return fc::make_onednn_fc(spec, options);
+  return std::make_unique<OwnFc>(spec, options, *kernels);
 }
 
 }  // namespace convoy
