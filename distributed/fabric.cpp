@@ -33,12 +33,13 @@ Fabric::Fabric(WorkerGroups& groups, ExchangeKind kind, const WindowSize& size, 
   if (!window_) return;
   reduce_ = window_->make_communicator();
   gather_ = window_->make_communicator();
+  if (groups.topology.nodes() == 1) everybody_ = window_->make_communicator();
 }
 
 ExchangePaths Fabric::paths() const {
   const WorkerGroups& g = groups_;
   if (kind_ == ExchangeKind::flat) return {.everybody = *g.everybody, .reduce = *g.all_slices, .gather = *g.all_slices};
-  return {.everybody = *g.everybody,
+  return {.everybody = everybody_ ? *everybody_ : *g.everybody,
           .reduce = window_ ? *reduce_ : *g.node,
           .gather = window_ ? *gather_ : *g.node_again,
           .across = g.across.get(),
@@ -50,6 +51,7 @@ std::string Fabric::describe() const {
   const int nodes = groups_.topology.nodes();
   if (kind_ == ExchangeKind::flat) return "MPI between all workers";
   const std::string inside = window_ ? "shared memory" : "MPI";
+  if (groups_.topology.ranks() == nodes) return concat("MPI across ", nodes, " nodes");
   return nodes == 1 ? inside : concat(inside, " within each of ", nodes, " nodes, MPI across");
 }
 

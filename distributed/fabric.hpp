@@ -53,7 +53,7 @@ class Fabric {
   ExchangeKind kind_;
   std::string problem_;
   std::unique_ptr<SharedWindow> window_;
-  std::unique_ptr<Communicator> reduce_, gather_;  // of the window
+  std::unique_ptr<Communicator> reduce_, gather_, everybody_;  // of the window; the last where there is one node
 };
 
 }  // namespace convoy

@@ -11,6 +11,7 @@
 #include "core/base/error.hpp"
 #include "core/base/text.hpp"
 #include "launchers/options/values.hpp"
+#include "launchers/run/control_group.hpp"
 
 namespace convoy {
 
@@ -50,13 +51,6 @@ std::vector<int> parse_cpu_list(const std::string& text) {
 }
 
 namespace {
-
-std::string first_line(const std::string& path) {
-  std::ifstream file(path);
-  std::string line;
-  std::getline(file, line);
-  return line;
-}
 
 /// What the control group in this folder allows by itself; 0: no limit.
 double limit_of_folder(const std::string& folder) {
@@ -149,24 +143,9 @@ std::string text_of(const Place& place, const std::string& host) {
 
 CpuLimit cpu_limit(const std::string& root) {
   CpuLimit tightest;
-  std::ifstream groups(root + "/proc/self/cgroup");
-  for (std::string line; std::getline(groups, line);) {  // "0::/path", or "4:cpu,cpuacct:/path"
-    const size_t first = line.find(':'), second = line.find(':', first + 1);
-    if (second == std::string::npos) continue;
-    const std::string controllers = line.substr(first + 1, second - first - 1);
-    const std::vector<std::string> names = split_commas(controllers);
-    if (!controllers.empty() && std::ranges::find(names, "cpu") == names.end()) continue;
-    // A container may see its own group as the root of the tree, and its path from outside: then only the root is
-    // there.
-    const std::string tree = root + "/sys/fs/cgroup" + (controllers.empty() ? "" : "/" + controllers);
-    std::string path = line.substr(second + 1);
-    if (path == "/") path.clear();
-    while (true) {
-      const double cpus = limit_of_folder(tree + path);
-      if (cpus > 0 && (tightest.cpus == 0 || cpus < tightest.cpus)) tightest = {.cpus = cpus, .group = tree + path};
-      if (path.find('/') == std::string::npos) break;
-      path = path.substr(0, path.rfind('/'));
-    }
+  for (const std::string& folder : control_groups("cpu", root)) {
+    const double cpus = limit_of_folder(folder);
+    if (cpus > 0 && (tightest.cpus == 0 || cpus < tightest.cpus)) tightest = {.cpus = cpus, .group = folder};
   }
   return tightest;
 }

@@ -1,10 +1,9 @@
 // A network made ready to run on one worker.
 #include "launchers/run/model.hpp"
 
-#include <fstream>
-
 #include "core/base/error.hpp"
 #include "core/base/text.hpp"
+#include "launchers/run/control_group.hpp"
 
 namespace convoy {
 
@@ -91,15 +90,15 @@ void check_data_fits(const Graph& graph, const ShardHeader& header, int64_t clas
 }
 
 void check_memory(const MemoryPlan& plan, int workers) {
-  std::ifstream file("/proc/meminfo");
-  std::string word;
-  while (file >> word && word != "MemAvailable:") continue;
-  uint64_t kib = 0;
-  if (!(file >> kib)) return;
+  const FreeMemory free = free_memory();
+  if (plan.total() > free.group) {
+    fail(ExitCode::out_of_memory, "a worker needs ", plan.text(), "; the control group ", free.folder, " leaves it ",
+         human_bytes(free.group), "; ask the batch system or container for more memory, or use a smaller batch");
+  }
   const uint64_t needed = plan.total() * static_cast<uint64_t>(workers);
-  if (needed <= kib * 1024) return;
+  if (free.machine == 0 || needed <= free.machine) return;
   fail(ExitCode::out_of_memory, "the run needs ", human_bytes(needed), " on this machine (", workers, " times ",
-       plan.text(), "), ", human_bytes(kib * 1024), " are free; use a smaller batch, fewer workers or more machines");
+       plan.text(), "), ", human_bytes(free.machine), " are free; use a smaller batch, fewer workers or more machines");
 }
 
 }  // namespace convoy

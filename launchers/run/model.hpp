@@ -89,7 +89,8 @@ void broadcast_parameters(const ParameterArena& arena, Communicator& communicato
 /// Throws Error(usage) unless images and labels of the dataset fit the network.
 void check_data_fits(const Graph& graph, const ShardHeader& header, int64_t class_count, const std::string& folder);
 
-/// Throws Error(out_of_memory) if `workers` such plans exceed what this machine has left.
+/// Throws Error(out_of_memory) if `workers` such plans exceed what this machine has left, or one of them what this
+/// process's control group leaves it.
 void check_memory(const MemoryPlan& plan, int workers);
 
 }  // namespace convoy

@@ -63,13 +63,13 @@ def optimizer_state(checkpoint):
 EXACT = [
     (2, {"exchange": "flat"}, "MPI between all workers"),
     (2, {"exchange": "hierarchical"}, "shared memory,"),
-    (2, {"ranks_per_node": 1}, "MPI within each of 2 nodes, MPI across"),
+    (2, {"ranks_per_node": 1}, "MPI across 2 nodes"),
     (4, {"exchange": "flat", "bucket_bytes": 1024}, "MPI between all workers, buckets of 1.0 KiB"),
     (4, {"bucket_bytes": 1024}, "shared memory, buckets of 1.0 KiB"),
     (4, {"ranks_per_node": 2}, "shared memory within each of 2 nodes, MPI across"),
     (4, {"ranks_per_node": 2, "bucket_bytes": 1024}, "shared memory within each of 2 nodes, MPI across"),
     (4, {"ranks_per_node": 2, "bucket_bytes": 1024, "shard_optimizer": "on"}, "optimizer state in parts"),
-    (4, {"ranks_per_node": 1}, "MPI within each of 4 nodes, MPI across"),
+    (4, {"ranks_per_node": 1}, "MPI across 4 nodes"),
     (4, {"ranks_per_node": 3}, "MPI between all workers"),  # 3 + 1 are not summed along the tree
 ]
 

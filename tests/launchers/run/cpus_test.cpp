@@ -3,10 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <filesystem>
-#include <fstream>
-
-#include "tests/support/temp_folder.hpp"
+#include "tests/launchers/run/made_up_machine.hpp"
 
 namespace convoy {
 namespace {
@@ -55,15 +52,9 @@ TEST(Cpus, ClaimsReadBack) {
   EXPECT_EQ(parse_claim("nonsense").asked, 0);
 }
 
-/// A made-up machine: `groups` is what /proc/self/cgroup says.
-struct Machine {
-  explicit Machine(const std::string& groups) { write("proc/self", "cgroup", groups); }
-  void write(const std::string& below, const std::string& name, const std::string& text) const {
-    std::filesystem::create_directories(folder / below);
-    std::ofstream(folder / (below + "/" + name)) << text;
-  }
+struct Machine : MadeUpMachine {
+  using MadeUpMachine::MadeUpMachine;
   double limit() const { return cpu_limit(folder.path()).cpus; }
-  TempFolder folder;
 };
 
 TEST(CpuLimit, OfControlGroupsInVersion2) {
