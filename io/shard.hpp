@@ -90,6 +90,9 @@ class ShardReader {
   bool through_hdf5() const;
   /// What is unusual about this shard and what it costs, in one line without its name; "" where nothing is.
   std::string notice() const;
+  /// Of all images, as stored.
+  uint64_t image_bytes() const;
+  bool held() const;
   /// (H,W,C) in pixel units; empty where the shard does not hold it. Reads the file.
   std::vector<float> mean_image() const;
 

@@ -105,6 +105,13 @@ bool ShardReader::has_checksums() const {
   return !impl_->checksums.empty() || impl_->header.count == 0;
 }
 
+uint64_t ShardReader::image_bytes() const {
+  return impl_->begin_of(impl_->header.count);
+}
+bool ShardReader::held() const {
+  return !impl_->held.empty();
+}
+
 bool ShardReader::through_hdf5() const {
   return impl_->reader != nullptr;
 }
