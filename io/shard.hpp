@@ -109,6 +109,8 @@ class ShardReader {
   /// The stored bytes of an encoded image, checked likewise.
   void read_encoded(int64_t row, std::vector<std::byte>& encoded) const;
 
+  /// Bytes of an image as stored.
+  size_t bytes_of(int64_t row) const;
   /// "SHARD: image ROW at byte OFFSET", for messages.
   std::string place_of(int64_t row) const;
   /// Tells the kernel that these rows are wanted soon; returns at once.

@@ -172,6 +172,10 @@ void ShardReader::read_encoded(int64_t row, std::vector<std::byte>& encoded) con
   if (!shard.checksums.empty() && shard.options.checks == ReadOptions::Checks::on) shard.check(row, encoded.data());
 }
 
+size_t ShardReader::bytes_of(int64_t row) const {
+  return impl_->bytes_of(row);
+}
+
 std::string ShardReader::place_of(int64_t row) const {
   return impl_->path + ": image " + std::to_string(row) + " at byte " +
          std::to_string(impl_->data.offset + impl_->begin_of(row));
