@@ -150,19 +150,19 @@ class FirstVersion : public ForeignShard {
     hdf5::write_attribute(file, "/", "version", int64_t{1});
     hdf5::write_attribute(file, "/", "class_count", int64_t{3});
     hdf5::write_attribute(file, "/", "mean", mean);
-    hdf5::write_attribute(file, "/", "deviation", std::vector<double>{0.7});
+    hdf5::write_attribute(file, "/", "deviation", std::vector<double>{89.87325907809718});
     hdf5::write_attribute(file, "/", "dataset_id", std::string("old"));
     hdf5::write_attribute(file, "/", "shard", int64_t{number});
-    hdf5::write_attribute(file, "/", "shards", int64_t{3});
+    hdf5::write_attribute(file, "/", "shards", int64_t{7});
   }
 };
 
 TEST_F(FirstVersion, TheMeanThatAllShardsNameIsKeptToTheBit) {
-  for (int number = 0; number < 3; ++number) write_shard(number, {0.1});
+  for (int number = 0; number < 7; ++number) write_shard(number, {73.14656658163265});
   const Dataset dataset(folder_.path(), {.checks = ReadOptions::Checks::off, .held_bytes = 0});
-  EXPECT_EQ(dataset.size(), 9);
-  EXPECT_THAT(dataset.header().mean, ElementsAre(0.1));
-  EXPECT_THAT(dataset.header().deviation, ElementsAre(0.7));
+  EXPECT_EQ(dataset.size(), 21);
+  EXPECT_THAT(dataset.header().mean, ElementsAre(73.14656658163265));
+  EXPECT_THAT(dataset.header().deviation, ElementsAre(89.87325907809718));
   EXPECT_TRUE(dataset.mean_image().empty());
 }
 
