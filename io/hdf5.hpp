@@ -100,7 +100,8 @@ uint64_t read_uint(const File& file, const std::string& object, const std::strin
 
 // Writing, into a file made by Draft.
 
-/// Makes a contiguous dataset and the groups above it; returns where its data go. Nothing is written there.
+/// Makes a contiguous dataset and the groups above it; returns where its data go, {} where a dimension is 0. Nothing is
+/// written there.
 Region add_dataset(const File& file, const std::string& dataset, hid_t type, const std::vector<int64_t>& dims);
 /// Makes a dataset and writes it.
 void write(const File& file, const std::string& dataset, hid_t type, const std::vector<int64_t>& dims,
