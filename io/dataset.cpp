@@ -181,6 +181,11 @@ Dataset::Place Dataset::place(int64_t sample) const {
   return {*shards_[static_cast<size_t>(shard)], sample - starts_[static_cast<size_t>(shard)]};
 }
 
+std::string Dataset::place_of(int64_t sample) const {
+  const auto [shard, row] = place(sample);
+  return shard.place_of(row);
+}
+
 void Dataset::will_need(int64_t sample) const {
   const auto [shard, row] = place(sample);
   shard.will_need(row, 1);

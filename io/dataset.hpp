@@ -48,6 +48,8 @@ class Dataset : public SampleReader {
   /// byte.
   int32_t read_sample(int64_t sample, SampleBuffer& buffer, int64_t least_side = 0) const;
 
+  /// "SHARD: image ROW at byte OFFSET", for messages.
+  std::string place_of(int64_t sample) const;
   /// Tells the kernel that a sample is wanted soon; returns at once.
   void will_need(int64_t sample) const;
 

@@ -35,26 +35,28 @@ std::string advice(const Shape& picture, const Shape& input, const std::string& 
 }  // namespace
 
 void check_pictures_fit(const ShardHeader& header, const Augmentation& chain, const Shape& input,
-                        const std::string& key, const std::string& folder) {
+                        const std::string& key, const std::string& folder, const std::string& network) {
+  const auto sizes = [&](const Shape& pictures) {
+    return concat(network, ": the network's input is ", input.text(), ", images of ", folder, " are ",
+                  size_text(pictures));
+  };
   if (header.image[2] != input[2]) {
-    fail(ExitCode::usage, "the network's input is ", input.text(), ", images of ", folder, " are ",
-         size_text(header.image), "; write `input ", concat(input[0], "x", input[1], "x", header.image[2]),
+    fail(ExitCode::usage, sizes(header.image), "; write `input ", input[0], "x", input[1], "x", header.image[2],
          "`, or use other data");
   }
   const Shape out = chain.output(header.image, header.dtype);
   if (out == input) return;
-  if (chain.empty()) {
-    if (header.dtype == DType::f32 && (header.image[0] < input[0] || header.image[1] < input[1])) {
-      fail(ExitCode::usage, "the network's input is ", input.text(), ", images of ", folder, " are ",
-           header.image.text(), "; write `input ", header.image.text(), "`, or use other data");
-    }
-    const std::string other = header.image[0] > 0 ? concat("write `input ", header.image.text(), "`, or ") : "write ";
-    fail(ExitCode::usage, "the network's input is ", input.text(), ", images of ", folder, " are ",
-         size_text(header.image), "; ", other, "`", key, " = ", advice(header.image, input, key), "`");
+  if (!chain.empty()) {
+    fail(ExitCode::usage, sizes(out), " after '", chain.text(), "'; end ", key, " with `",
+         key == "augment" ? "random-crop " : "centre-crop ", size_words(input), "`");
   }
-  fail(ExitCode::usage, key, ": '", chain.text(), "' makes pictures ", size_text(out), " of ", folder,
-       ", the network's input is ", input.text(), "; end it with `", key == "augment" ? "random-crop " : "centre-crop ",
-       size_words(input), "`");
+  const bool known = header.image[0] > 0;
+  const bool larger = known && header.image[0] >= input[0] && header.image[1] >= input[1];
+  const std::string other = known ? concat("write `input ", header.image.text(), "`, or `") : "write `";
+  if (header.dtype != DType::u8 && !larger) {
+    fail(ExitCode::usage, sizes(header.image), "; write `input ", header.image.text(), "`, or use other data");
+  }
+  fail(ExitCode::usage, sizes(header.image), "; ", other, key, " = ", advice(header.image, input, key), "`");
 }
 
 void PictureSource::Buffers::trim() {

@@ -4,20 +4,16 @@
 #include <vector>
 
 #include "io/augment/augmentation.hpp"
+#include "io/augment/mean_image.hpp"
 #include "io/dataset.hpp"
 
 namespace convoy {
 
-/// The mean of the pictures that a network was trained on, (H,W,C) in pixel units; none where it is not taken off.
-struct MeanImage {
-  Shape shape;
-  std::vector<float> pixels;
-};
-
 /// What is checked where a chain meets a dataset and a network: throws Error(usage), one line that says what to write,
-/// unless pictures of `header` come out of the chain as `input`. `key` is the chain's, `folder` the dataset's.
+/// unless pictures of `header` come out of the chain as `input`. `key` is the chain's, `folder` the dataset's,
+/// `network` the network text's.
 void check_pictures_fit(const ShardHeader& header, const Augmentation& chain, const Shape& input,
-                        const std::string& key, const std::string& folder);
+                        const std::string& key, const std::string& folder, const std::string& network);
 
 class PictureSource {
  public:

@@ -44,6 +44,15 @@ std::vector<std::string> transform_names() {
   return names;
 }
 
+Augmentation evaluation_chain(const std::string& text) {
+  Augmentation chain("eval-augment", text);
+  if (chain.random()) {
+    fail(ExitCode::usage, "eval-augment: '", chain.text(),
+         "' draws random numbers, so that evaluations would not compare; use resize and centre-crop");
+  }
+  return chain;
+}
+
 Augmentation::Augmentation(std::string key, const std::string& text) : key_(std::move(key)) {
   std::vector<std::string> parts;
   for (const TransformWords& words : read_chain(key_, text)) {
@@ -88,10 +97,14 @@ void Augmentation::apply(Canvas& canvas, const RandomStream& random) const {
   for (size_t place = 0; place < chain_.size(); ++place) chain_[place]->apply(canvas, Draws(random, place));
 }
 
-std::vector<Augmentation> Augmentation::ten_crops(const Shape& input) const {
+Augmentation Augmentation::before_ten_crops() const {
   Augmentation before = *this;
   if (ends_in_centre_crop_) before.chain_.pop_back();
-  std::vector<Augmentation> crops(10, before);
+  return before;
+}
+
+std::vector<Augmentation> Augmentation::ten_crops(const Shape& input) const {
+  std::vector<Augmentation> crops(10, before_ten_crops());
   for (int number = 0; number < 10; ++number) {
     crops[static_cast<size_t>(number)].chain_.push_back(make_one_of_ten({input[0], input[1]}, number));
   }

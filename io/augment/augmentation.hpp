@@ -55,12 +55,17 @@ class Augmentation {
   /// AlexNet's ten crops, four corners, the centre and their mirrors, in place of a closing centre-crop: ten chains.
   /// Krizhevsky et al. 2012, section 4.1.
   std::vector<Augmentation> ten_crops(const Shape& input) const;
+  /// What makes the pictures that these are taken from.
+  Augmentation before_ten_crops() const;
 
  private:
   std::string key_ = "augment", text_ = "none";
   std::vector<std::shared_ptr<const Transform>> chain_;  // copies share them: they hold nothing that changes
   bool ends_in_centre_crop_ = false;
 };
+
+/// The chain of the key eval-augment. Throws Error(usage) for one that draws.
+Augmentation evaluation_chain(const std::string& text);
 
 /// The names of all transforms.
 std::vector<std::string> transform_names();

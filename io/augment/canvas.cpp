@@ -18,26 +18,26 @@ Box common(const Box& a, const Box& b) {
           .width = std::max<int64_t>(std::min(a.left + a.width, b.left + b.width) - left, 0)};
 }
 
-View whole(PictureSize size) {
+PictureView whole(PictureSize size) {
   const Box box{.height = size.height, .width = size.width};
   return {.box = box, .valid = box};
 }
 
 }  // namespace
 
-Box View::in_picture(const Box& part) const {
+Box PictureView::in_picture(const Box& part) const {
   return {.top = box.top + part.top,
           .left = flipped ? box.left + box.width - part.left - part.width : box.left + part.left,
           .height = part.height,
           .width = part.width};
 }
 
-void View::crop(const Box& part) {
+void PictureView::crop(const Box& part) {
   valid = common(valid, box);  // what was cut off does not come back
   box = in_picture(part);
 }
 
-bool View::filled() const {
+bool PictureView::filled() const {
   const Box there = common(valid, box);
   return there.height == box.height && there.width == box.width;
 }

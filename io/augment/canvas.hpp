@@ -17,7 +17,7 @@ struct CanvasBuffers {
 };
 
 /// Which pixels of a picture are seen: `box`, of which only what lies in `valid` is there, mirrored or not.
-struct View {
+struct PictureView {
   Box box, valid;
   bool flipped = false;
 
@@ -63,8 +63,8 @@ class Canvas {
   size_t pixel_bytes_ = 0;
   int64_t channels_ = 0;
   PictureSize source_size_;
-  View view_;    // of the source
-  View origin_;  // of the original picture, whatever was copied since
+  PictureView view_;    // of the source
+  PictureView origin_;  // of the original picture, whatever was copied since
   uint8_t fill_ = 0;
 };
 
