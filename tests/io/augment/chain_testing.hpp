@@ -66,6 +66,11 @@ inline Image applied(const std::string& chain, const Image& picture, int64_t pos
   return applied(Augmentation("augment", chain), picture, position, seed);
 }
 
+/// As a key of a map.
+inline std::string text_of(const Image& image) {
+  return {image.pixels.begin(), image.pixels.end()};
+}
+
 inline bool operator==(const Image& a, const Image& b) {
   return a.height == b.height && a.width == b.width && a.channels == b.channels && a.pixels == b.pixels;
 }

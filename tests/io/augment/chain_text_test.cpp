@@ -57,12 +57,28 @@ TEST(ChainText, RefusesUnknownNamesWithASuggestion) {
 
 TEST(ChainText, RefusesWrongValues) {
   EXPECT_THAT(refusal("random-crop"), HasSubstr("write `random-crop 224`"));
-  for (const char* text : {"random-crop 0", "random-crop -3", "resize 20x", "resize x20", "resize 2.5", "shift",
-                           "shift 0", "cutout many", "brightness", "brightness -0.1", "contrast nan", "flip 1.5",
-                           "flip 50%", "random-crop 32 padding=-1", "random-crop 32 padding=4 padding=4",
-                           "random-crop 32 fill=256", "random-resized-crop 32 area=0..1",
-                           "random-resized-crop 32 area=0.5..1.5", "random-resized-crop 32 ratio=2..1",
-                           "random-resized-crop 32 ratio=", "random-crop 32 =4", "resize 9999999999999999999"}) {
+  for (const char* text : {"random-crop 0",
+                           "random-crop -3",
+                           "resize 20x",
+                           "resize x20",
+                           "resize 2.5",
+                           "shift",
+                           "shift 0",
+                           "cutout many",
+                           "brightness",
+                           "brightness -0.1",
+                           "contrast nan",
+                           "flip 1.5",
+                           "flip 50%",
+                           "random-crop 32 padding=-1",
+                           "random-crop 32 padding=4 padding=4",
+                           "random-crop 32 fill=256",
+                           "random-resized-crop 32 area=0..1",
+                           "random-resized-crop 32 area=0.5..1.5",
+                           "random-resized-crop 32 ratio=2..1",
+                           "random-resized-crop 32 ratio=",
+                           "random-crop 32 =4",
+                           "resize 9999999999999999999"}) {
     EXPECT_THAT(refusal(text), HasSubstr(text));
   }
   EXPECT_THAT(refusal("flip pca-lighting 0.1"), HasSubstr("comma"));
