@@ -35,12 +35,12 @@ struct BlockShuffle {
 };
 
 /// With Shuffle::blocks an epoch's blocks of neighbouring samples are permuted, and what that gives is cut into windows
-/// of so many blocks, whose samples are permuted among each other. Only one window's samples need to be in memory, and
-/// every sample still comes once an epoch. How well it mixes is the number of blocks in a window, W: of a dataset
-/// sorted by class, a batch of b samples holds at most about W (1 - exp(-b/W)) blocks' classes. Measured over
-/// 1,281,167 samples of 1,000 classes in order, 256x256x3 (blocks of 21 samples, W = 256; a test repeats it), a
-/// batch of 256 holds SEEN classes, 226 with Shuffle::on; and the mean distance of a sample from its place in the file
-/// is SHIFT of the dataset, 0.333 with Shuffle::on.
+/// of W blocks, whose samples are permuted among each other. Only one window's samples need to be in memory, and every
+/// sample still comes once an epoch. How well it mixes depends on W: a batch of b samples holds samples of about
+/// W (1 - exp(-b/W)) blocks. Measured over 1,281,167 samples of 1,000 classes in order (which import does not leave
+/// them in), 256x256x3, so that blocks are of 21 samples: a batch of 256 holds samples of 152 classes with W = 256, of
+/// 204 with W = 1024, of 226 with Shuffle::on; the class before comes again in 0.47 %, 0.20 % and 0.10 % of all places;
+/// and the mean distance of a sample from its place in the file is a third of the dataset with all three.
 class Sampler {
  public:
   Sampler(int64_t dataset_size, uint64_t seed, Shuffle shuffle, const BlockShuffle& blocks = {});
