@@ -7,7 +7,7 @@
 namespace convoy {
 
 struct InspectSample {
-  int64_t count = 0;   // pictures; 0: none are asked for
+  int64_t count = 0;    // pictures; 0: none are asked for
   std::string augment;  // a chain, or a recipe, whose augment and seed are taken; "": none
   std::string out;      // the PNG file
 };

@@ -111,7 +111,11 @@ TEST_F(PipelineTest, ThreadsShareABatchWithoutChangingIt) {
       for (int worker = 0; worker < workers; ++worker) {
         for (const int threads : {1, 2, 5}) {
           Pipeline pipeline(pictures, sampler,
-                            {.last_step = 12, .global_batch = 36, .worker = worker, .workers = workers, .depth = 2,
+                            {.last_step = 12,
+                             .global_batch = 36,
+                             .worker = worker,
+                             .workers = workers,
+                             .depth = 2,
                              .threads = threads});
           const int64_t share = 36 / workers;
           for (int64_t step = 0; step < 12; ++step) {
@@ -232,7 +236,8 @@ TEST_F(PipelineTest, EndsAtAnyMoment) {
 TEST_F(PipelineTest, AStepAllocatesNothing) {
   const Dataset dataset(folder_.path());
   const Sampler sampler(samples, 7, Shuffle::on);
-  const PictureSource augmented(dataset, {3, 3, 2}, {Augmentation("augment", "random-crop 3, flip, brightness 0.4")}, 7);
+  const PictureSource augmented(dataset, {3, 3, 2}, {Augmentation("augment", "random-crop 3, flip, brightness 0.4")},
+                                7);
   for (const PictureSource& pictures : {PictureSource(dataset), augmented}) {
     Pipeline pipeline(pictures, sampler, {.last_step = 10000, .global_batch = 16, .threads = 2});
     for (int step = 0; step < 50; ++step) pipeline.next();  // threads may still be starting before the first batches
