@@ -78,12 +78,12 @@ def test_resume_refuses_another_chain_and_tells_of_another_evaluation(train, lar
     succeed(*train("run", steps=5))
     for keys in ({"augment": "random-crop 12"}, {"shuffle": "blocks"}, {"seed": 4}):
         line = error_line(convoy(*train("run", **keys), "--resume"), USAGE)
-        assert line.startswith(f"{next(iter(keys))}: "), line
+        assert line.startswith(f"convoy: {next(iter(keys))}: "), line
     done = succeed(*train("run", steps=6, eval_augment="resize 12", eval_data=larger / "test"), "--resume")
     assert "eval-augment was centre-crop 12 and is resize 12 now" in done.stderr
     succeed(*train("blocks", steps=5, shuffle="blocks", shuffle_block=8))
     line = error_line(convoy(*train("blocks", shuffle="blocks", shuffle_block=9), "--resume"), USAGE)
-    assert line.startswith("shuffle-blocks: ")
+    assert line.startswith("convoy: shuffle-blocks: ")
 
 
 REFUSED = {
