@@ -63,13 +63,8 @@ class Blend : public ColourTransform {
   double ratio(const Draws& draws) const { return draws.uniform(0, std::max(0.0, 1 - most_), 1 + most_); }
 
   static void blend_with(Canvas& canvas, double ratio, float other) {
-    const auto factor = static_cast<float>(ratio);
-    const float rest = static_cast<float>(1 - ratio) * other;
-    std::array<uint8_t, 256> table;
-    for (size_t v = 0; v < table.size(); ++v) {
-      table[v] = static_cast<uint8_t>(std::clamp(factor * static_cast<float>(v) + rest, 0.0f, 255.0f));
-    }
-    look_up(canvas.pixels(), pixels_of(canvas) * canvas.channels(), table);
+    blend_with_level(canvas.pixels(), pixels_of(canvas) * canvas.channels(), static_cast<float>(ratio),
+                     static_cast<float>(1 - ratio) * other);
   }
 
  private:

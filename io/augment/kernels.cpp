@@ -41,6 +41,14 @@ CONVOY_ISA_CLONES void add_pattern(uint8_t* bytes, int64_t count, const int16_t*
   add(bytes + at, count - at);
 }
 
+CONVOY_ISA_CLONES void scale_bytes(uint8_t* bytes, int64_t count, float ratio, float rest) {
+  for (int64_t i = 0; i < count; ++i) {
+    const float sum = ratio * static_cast<float>(bytes[i]) + rest;
+    // By way of an int, which compilers turn into vectors; the sum is never NaN.
+    bytes[i] = static_cast<uint8_t>(static_cast<int>(std::min(std::max(sum, 0.0f), 255.0f)));
+  }
+}
+
 CONVOY_ISA_CLONES int64_t sum_grey(const uint8_t* pixels, int64_t count) {
   int64_t sum = 0;
   for (int64_t i = 0; i < count; ++i) sum += grey_level(pixels + 3 * i);
@@ -52,7 +60,8 @@ CONVOY_ISA_CLONES void blend(uint8_t* pixels, int64_t count, float ratio, float 
     uint8_t* pixel = pixels + 3 * i;
     const float grey = rest * static_cast<float>(grey_level(pixel));
     for (int c = 0; c < 3; ++c) {
-      pixel[c] = static_cast<uint8_t>(std::clamp(ratio * static_cast<float>(pixel[c]) + grey, 0.0f, 255.0f));
+      const float sum = ratio * static_cast<float>(pixel[c]) + grey;
+      pixel[c] = static_cast<uint8_t>(static_cast<int>(std::min(std::max(sum, 0.0f), 255.0f)));
     }
   }
 }
@@ -74,8 +83,8 @@ void add_to_channels(uint8_t* pixels, int64_t count, const std::array<int, 3>& a
   add_pattern(pixels, 3 * count, pattern.data());
 }
 
-void look_up(uint8_t* bytes, int64_t count, const std::array<uint8_t, 256>& table) {
-  for (int64_t i = 0; i < count; ++i) bytes[i] = table[bytes[i]];
+void blend_with_level(uint8_t* bytes, int64_t count, float ratio, float rest) {
+  scale_bytes(bytes, count, ratio, rest);
 }
 
 int64_t sum_of_grey(const uint8_t* pixels, int64_t count) {

@@ -13,8 +13,8 @@ void mirror_row(const std::byte* from, int64_t width, size_t pixel_bytes, std::b
 /// RGB pixels plus one number per channel, in [-255, 255], with saturation.
 void add_to_channels(uint8_t* pixels, int64_t count, const std::array<int, 3>& added);
 
-/// Every byte through a table.
-void look_up(uint8_t* bytes, int64_t count, const std::array<uint8_t, 256>& table);
+/// Every byte v to ratio v + rest, cut to [0, 255], rounded down.
+void blend_with_level(uint8_t* bytes, int64_t count, float ratio, float rest);
 
 /// The sum of the RGB pixels' grey levels (grey_level).
 int64_t sum_of_grey(const uint8_t* pixels, int64_t count);
