@@ -196,6 +196,12 @@ std::string Dataset::place_of(int64_t sample) const {
   return shard.place_of(row);
 }
 
+int32_t Dataset::read_encoded(int64_t sample, std::vector<std::byte>& encoded) const {
+  const auto [shard, row] = place(sample);
+  shard.read_encoded(row, encoded);
+  return shard.labels()[static_cast<size_t>(row)];
+}
+
 void Dataset::will_need(int64_t sample) const {
   const auto [shard, row] = place(sample);
   shard.will_need(row, 1);

@@ -54,6 +54,9 @@ class Dataset : public SampleReader {
 
   /// "SHARD: image ROW at byte OFFSET", for messages.
   std::string place_of(int64_t sample) const;
+  /// The stored bytes of a sample of an encoded dataset, checked; returns its label.
+  int32_t read_encoded(int64_t sample, std::vector<std::byte>& encoded) const;
+
   /// Tells the kernel that a sample is wanted soon; returns at once.
   void will_need(int64_t sample) const;
 

@@ -134,6 +134,7 @@ Answer evaluate_as_asked(const EvalOptions& options, Worker& worker) {
     pixels = pixel_scaling(mean, chosen(options.scale, state, "scale", "1/255"), data->header());
     device = make_device(options.backend, worker.local_rank());
   });
+  if (worker.leader() && !data->notice().empty()) std::fprintf(stderr, "%s\n", data->notice().c_str());
   // A run's evaluation and this one shall give the same bits: by the algorithms that the run chose.
   const bool exact = chosen("", state, "exact", "off") == "on";
   const int64_t crops = reader->variants(), lane_batch = (options.batch + crops - 1) / crops * crops;
