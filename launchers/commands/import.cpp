@@ -1,5 +1,5 @@
 // convoy import: bringing a dataset in.
-#include "io/import.hpp"
+#include "io/importers/import.hpp"
 
 #include <cstdio>
 #include <filesystem>

@@ -1,5 +1,5 @@
 // Importing IDX files: all of it or nothing.
-#include "io/import.hpp"
+#include "io/importers/import.hpp"
 
 #include <sys/wait.h>
 
@@ -7,8 +7,8 @@
 
 #include "io/atomic_file.hpp"
 #include "io/dataset.hpp"
-#include "io/idx.hpp"
-#include "tests/io/idx_files.hpp"
+#include "io/importers/idx.hpp"
+#include "tests/io/importers/idx_files.hpp"
 #include "tests/io/io_testing.hpp"
 
 namespace convoy {

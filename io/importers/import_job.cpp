@@ -1,5 +1,5 @@
 // Importing IDX files: check everything, write shards under hidden names, then name them all.
-#include "io/import.hpp"
+#include "io/importers/import.hpp"
 
 #include <unistd.h>
 
@@ -14,7 +14,7 @@
 #include "core/base/crc32c.hpp"
 #include "core/base/error.hpp"
 #include "io/atomic_file.hpp"
-#include "io/idx.hpp"
+#include "io/importers/idx.hpp"
 #include "io/shard.hpp"
 
 namespace convoy {
