@@ -26,7 +26,9 @@ struct ImageInfo {
 
 /// Throw Error(data) "NAME: ..." for what is no JPEG or PNG (saying what it looks like: HTML, GIF, empty, ...), is
 /// damaged, cut off, or larger than 2^28 pixels; libjpeg's and libpng's own words are part of the message. `name` tells
-/// where the bytes come from.
+/// where the bytes come from. CMYK is taken as inverted, as Adobe writes it, and of 16 bits the upper 8 count; EXIF's
+/// orientation and colour profiles are not applied. Memory: 3 bytes a pixel of the result, and for a progressive JPEG 6
+/// a pixel of the file.
 ImageInfo image_info(std::span<const std::byte> encoded, const std::string& name);
 void decode_image(std::span<const std::byte> encoded, const std::string& name, const DecodeOptions& options,
                   Image& image);
