@@ -1,6 +1,6 @@
 // CIFAR-10 and CIFAR-100 in their binary versions (https://www.cs.toronto.edu/~kriz/cifar.html): records of one label
-// (CIFAR-100: a coarse and a fine one) and 32x32 pixels, all red ones, then green, then blue, each row by row. As files,
-// as a folder, or in the tar archive as published.
+// (CIFAR-100: a coarse and a fine one) and 32x32 pixels, all red ones, then green, then blue, each row by row. As
+// files, as a folder, or in the tar archive as published.
 #include <algorithm>
 #include <array>
 #include <filesystem>
@@ -80,7 +80,8 @@ bool CifarSource::wants(std::string_view leaf) const {
 
 void CifarSource::add_part(Part part) {
   const std::string_view leaf = leaf_of(part.shown);
-  const bool ten = part.bytes > 0 && part.bytes % record10 == 0, hundred = part.bytes > 0 && part.bytes % record100 == 0;
+  const bool ten = part.bytes > 0 && part.bytes % record10 == 0,
+             hundred = part.bytes > 0 && part.bytes % record100 == 0;
   if (!ten && !hundred) {
     fail(ExitCode::data, part.shown, ": has ", part.bytes, " bytes, no whole number of records of CIFAR-10 (", record10,
          " bytes) or CIFAR-100 (", record100, "); fetch the binary version again");
@@ -134,7 +135,8 @@ void CifarSource::open_archive(const SourceFile& source) {
     }
   }
   if (parts_.empty() && damage_.empty()) {
-    fail(ExitCode::data, source.shown, ": holds no data_batch_*.bin or train.bin (for --part test: test_batch.bin or "
+    fail(ExitCode::data, source.shown,
+         ": holds no data_batch_*.bin or train.bin (for --part test: test_batch.bin or "
          "test.bin); give the binary version of CIFAR");
   }
 }
@@ -171,8 +173,9 @@ void CifarSource::settle(const SourceOptions& options) {
   class_count_ = !hundred ? 10 : coarse ? 20 : 100;
   classes_ = options.class_list;
   if (classes_.empty()) {
-    std::istringstream text(texts_[!hundred ? "batches.meta.txt" : coarse ? "coarse_label_names.txt"
-                                                                          : "fine_label_names.txt"]);
+    std::istringstream text(texts_[!hundred ? "batches.meta.txt"
+                                   : coarse ? "coarse_label_names.txt"
+                                            : "fine_label_names.txt"]);
     for (std::string line; std::getline(text, line);) {
       line.erase(line.find_last_not_of(" \t\r") + 1);
       if (!line.empty()) classes_.push_back(line);
@@ -200,7 +203,8 @@ int32_t CifarSource::label(int64_t i) const {
   uint8_t label = 0;
   read_at(at.part.file, at.part.shown, &label, 1, at.offset + label_at_);
   if (label < class_count_) return label;
-  fail(ExitCode::data, name(i), ": has the label ", int{label}, ", outside 0 to ", class_count_ - 1, "; fetch it again");
+  fail(ExitCode::data, name(i), ": has the label ", int{label}, ", outside 0 to ", class_count_ - 1,
+       "; fetch it again");
 }
 
 void CifarSource::identify(Hash& hash) const {
@@ -233,7 +237,8 @@ void CifarSource::fetch(int64_t i, Sample& sample) const {
 
 std::unique_ptr<SampleSource> open_cifar(const SourceOptions& options) {
   if (options.files.empty()) {
-    fail(ExitCode::usage, "convoy import cifar: no file given; it takes data_batch_*.bin, their folder, or "
+    fail(ExitCode::usage,
+         "convoy import cifar: no file given; it takes data_batch_*.bin, their folder, or "
          "cifar-10-binary.tar.gz as published");
   }
   return std::make_unique<CifarSource>(options);

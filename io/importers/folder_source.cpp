@@ -42,7 +42,8 @@ void FolderSource::list(const fs::path& folder) {
          "; give a folder that holds one folder for each class");
   }
   for (const auto& child : fs::directory_iterator(folder, error)) {
-    if (child.is_directory(error)) {
+    std::error_code unknown;
+    if (child.is_directory(unknown)) {
       list_class(child.path());
     } else {
       leave_out("in no class folder", child.path().string());

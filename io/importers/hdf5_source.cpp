@@ -32,8 +32,8 @@ class Hdf5Source : public SampleSource {
   Place place(int64_t i) const;
 
   Dataset dataset_;
-  std::vector<int64_t> ends_;     // of each shard, in samples
-  uint64_t encoded_bytes_ = 0;    // of one image, on average
+  std::vector<int64_t> ends_;   // of each shard, in samples
+  uint64_t encoded_bytes_ = 0;  // of one image, on average
 };
 
 Hdf5Source::Hdf5Source(const SourceOptions& options) : dataset_(options.files.front().path) {
@@ -94,7 +94,7 @@ void Hdf5Source::fetch(int64_t i, Sample& sample) const {
   const Shape& shape = dataset_.image();
   sample.image.height = shape[0], sample.image.width = shape[1], sample.image.channels = shape[2];
   sample.image.pixels.resize(sample.image.bytes());
-  dataset_.read_one(i, sample.image.pixels.data(), nullptr);
+  at.shard.read(at.row, sample.image.pixels.data());
 }
 
 }  // namespace

@@ -53,8 +53,8 @@ IdxSource::IdxSource(const SourceOptions& options) : path_(options.files[0].show
   if (pixels_.empty()) fail(ExitCode::data, path_, ": holds no images; give a file that does");
 
   classes_ = options.class_list;
-  class_count_ = classes_.empty() ? 1 + *std::max_element(labels_.begin(), labels_.end())
-                                  : static_cast<int64_t>(classes_.size());
+  class_count_ =
+      classes_.empty() ? 1 + *std::max_element(labels_.begin(), labels_.end()) : static_cast<int64_t>(classes_.size());
   const auto wrong = std::find_if(labels_.begin(), labels_.end(), [&](uint8_t x) { return x >= class_count_; });
   if (wrong == labels_.end()) return;
   fail(ExitCode::data, label_path, ": label ", wrong - labels_.begin(), " is ", int{*wrong}, ", but ", classes_.size(),

@@ -37,9 +37,7 @@ std::vector<std::string> read_lines(const std::string& path) {
 
 /// The class that a line of the file of labels names: itself, or the class of that number.
 std::string class_of(const std::string& line, size_t number, const SourceOptions& options) {
-  const auto refuse = [&](const auto&... why) {
-    fail(ExitCode::data, options.labels, ": line ", number, " ", why...);
-  };
+  const auto refuse = [&](const auto&... why) { fail(ExitCode::data, options.labels, ": line ", number, " ", why...); };
   if (line.empty() || line.find_first_of(" \t,") != line.npos) {
     refuse("is \"", line.substr(0, 40), "\"; a line is one number, 1 to the number of classes, or one class");
   }
@@ -47,7 +45,8 @@ std::string class_of(const std::string& line, size_t number, const SourceOptions
   const auto [end, error] = std::from_chars(line.data(), line.data() + line.size(), value);
   if (error != std::errc{} || end != line.data() + line.size()) return line;
   if (options.class_list.empty()) {
-    fail(ExitCode::usage, options.labels, ": holds numbers; tell by --classes FILE which classes they count, one a line "
+    fail(ExitCode::usage, options.labels,
+         ": holds numbers; tell by --classes FILE which classes they count, one a line "
          "(in ILSVRC's own order for ILSVRC2012_validation_ground_truth.txt)");
   }
   if (value < 1 || std::cmp_greater(value, options.class_list.size())) {
@@ -103,7 +102,8 @@ void ImagenetSource::take_labelled(const Archive& archive, const SourceOptions& 
     if (is_picture(leaf_of(member.name), member.name)) pictures.push_back(member);
   }
   if (options.labels.empty()) {
-    fail(ExitCode::usage, archive.shown, ": holds no tars of classes, so it is taken for the pictures of validation; "
+    fail(ExitCode::usage, archive.shown,
+         ": holds no tars of classes, so it is taken for the pictures of validation; "
          "give their labels by --labels FILE, or import class folders by `convoy import tar`");
   }
   const std::vector<std::string> lines = read_lines(options.labels);

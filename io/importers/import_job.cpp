@@ -1,21 +1,12 @@
-// Importing IDX files: check everything, write shards under hidden names, then name them all.
-#include "io/importers/import.hpp"
-
-#include <unistd.h>
-
+// The plan of an import, what is there of it already, and what came out.
 #include <algorithm>
-#include <array>
-#include <cmath>
-#include <cstdio>
 #include <filesystem>
-#include <memory>
-#include <utility>
+#include <set>
 
-#include "core/base/crc32c.hpp"
 #include "core/base/error.hpp"
-#include "io/atomic_file.hpp"
-#include "io/importers/idx.hpp"
-#include "io/shard.hpp"
+#include "io/dataset.hpp"
+#include "io/image/decode.hpp"
+#include "io/importers/import.hpp"
 
 namespace convoy {
 namespace {
@@ -23,168 +14,186 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr int64_t shard_bytes = 256 << 20;
-
-/// Images and labels that fit each other.
-struct Samples {
-  Shape image;
-  int64_t count = 0;
-  std::vector<uint8_t> images;
-  std::vector<int32_t> labels;
-  int64_t classes = 0;
-};
-
-template <typename... Args>
-std::string print(const char* format, Args... args) {
-  std::array<char, 64> text;
-  std::snprintf(text.data(), text.size(), format, args...);
-  return text.data();
-}
-
-std::string shard_name(int shard, int shards) {
-  return print("shard-%05d-of-%05d.h5", shard, shards);
-}
-
-void check_labels(const Samples& samples, const std::string& path, size_t class_names) {
-  if (class_names == 0) return;
-  for (int64_t row = 0; row < samples.count; ++row) {
-    const int32_t label = samples.labels[static_cast<size_t>(row)];
-    if (std::cmp_less(label, class_names)) continue;
-    fail(ExitCode::data, path, ": label ", row, " is ", label, ", but ", class_names, " classes are named (0 to ",
-         class_names - 1, "); name all classes, or correct the labels");
-  }
-}
-
-Samples read_samples(const std::string& image_path, const std::string& label_path, size_t class_names) {
-  IdxArray images = read_idx(image_path);
-  const IdxArray labels = read_idx(label_path);
-  const std::vector<int64_t>& dims = images.dimensions;
-  if (dims.size() < 3) {
-    fail(ExitCode::data, image_path, ": has ", dims.size(),
-         " dimension(s), images have (N,H,W) or (N,H,W,C); were images and labels given in the wrong order?");
-  }
-  if (labels.dimensions.size() != 1) {
-    fail(ExitCode::data, label_path, ": has ", labels.dimensions.size(),
-         " dimensions, labels have one; were images and labels given in the wrong order?");
-  }
-  if (dims[0] != labels.dimensions[0]) {
-    fail(ExitCode::data, image_path, ": holds ", dims[0], " images, but ", label_path, " holds ", labels.dimensions[0],
-         " labels; give files that belong together");
-  }
-  Samples samples{.image = {dims[1], dims[2], dims.size() == 4 ? dims[3] : 1},
-                  .count = dims[0],
-                  .images = std::move(images.data),
-                  .labels = {labels.data.begin(), labels.data.end()}};
-  if (samples.images.empty()) fail(ExitCode::data, image_path, ": holds no images; give a file that does");
-  check_labels(samples, label_path, class_names);
-  samples.classes = class_names > 0 ? static_cast<int64_t>(class_names)
-                                    : 1 + *std::max_element(samples.labels.begin(), samples.labels.end());
-  return samples;
-}
-
-/// Mean and deviation of each channel over all images, from exact sums.
-void measure_pixels(const Samples& samples, ShardHeader& header) {
-  const auto channels = static_cast<size_t>(samples.image[2]);
-  std::vector<uint64_t> sums(channels), squares(channels);
-  for (size_t i = 0; i < samples.images.size(); i += channels) {
-    for (size_t c = 0; c < channels; ++c) {
-      const uint64_t pixel = samples.images[i + c];
-      sums[c] += pixel;
-      squares[c] += pixel * pixel;
-    }
-  }
-  const auto n = static_cast<uint64_t>(samples.count * samples.image[0] * samples.image[1]);
-  for (size_t c = 0; c < channels; ++c) {
-    // n^2 times the variance, n * sum of squares - square of sum, as an integer: nothing cancels.
-    using Wide = unsigned __int128;
-    const Wide scaled_variance = Wide{n} * squares[c] - Wide{sums[c]} * sums[c];
-    header.mean.push_back(static_cast<double>(sums[c]) / static_cast<double>(n));
-    header.deviation.push_back(std::sqrt(static_cast<double>(scaled_variance)) / static_cast<double>(n));
-  }
-}
-
-void refuse_existing_shards(const std::string& folder) {
-  std::error_code ignored;
-  for (const auto& entry : fs::directory_iterator(folder, ignored)) {
-    const std::string name = entry.path().filename().string();
-    if (name.ends_with(".h5") && !name.starts_with(".")) {
-      fail(ExitCode::storage, folder, ": already holds ", name,
-           ", which is not overwritten; choose another folder, or remove the old dataset first");
-    }
-  }
-}
-
-int shard_count(const Samples& samples, int wanted) {
-  if (wanted < 0 || wanted > 99999 || wanted > samples.count) {
-    fail(ExitCode::usage, "shards: ", samples.count, " samples cannot be cut into ", wanted, " shards; ask for 1 to ",
-         std::min<int64_t>(samples.count, 99999));
-  }
-  if (wanted > 0) return wanted;
-  const auto bytes = static_cast<int64_t>(samples.images.size());
-  return static_cast<int>(std::min((bytes + shard_bytes - 1) / shard_bytes, samples.count));
-}
-
-/// Removes files again, unless all of them were made.
-class Undo {
- public:
-  ~Undo() {
-    for (const std::string& path : paths_) unlink(path.c_str());
-  }
-  void add(const std::string& path) { paths_.push_back(path); }
-  void keep() { paths_.clear(); }
-
- private:
-  std::vector<std::string> paths_;
-};
-
-/// Writes all shards and names them; returns their bytes on disk.
-uint64_t write_shards(const Samples& samples, ShardHeader header, const std::string& folder) {
-  std::vector<std::string> paths;
-  std::vector<std::unique_ptr<ShardWriter>> writers;
-  const auto image_bytes = static_cast<size_t>(samples.image.count());
-  for (header.shard = 0; header.shard < header.shards; ++header.shard) {
-    const int64_t begin = samples.count * header.shard / header.shards;
-    header.count = samples.count * (header.shard + 1) / header.shards - begin;
-    paths.push_back(folder + "/" + shard_name(header.shard, header.shards));
-    writers.push_back(std::make_unique<ShardWriter>(paths.back(), header));
-    writers.back()->append(samples.images.data() + static_cast<size_t>(begin) * image_bytes,
-                           samples.labels.data() + begin, header.count);
-  }
-  refuse_existing_shards(folder);  // another import may have been faster
-  Undo undo;
-  uint64_t bytes = 0;
-  for (size_t i = 0; i < writers.size(); ++i) {
-    writers[i]->commit();
-    undo.add(paths[i]);
-    std::error_code ignored;
-    bytes += fs::file_size(paths[i], ignored);
-  }
-  undo.keep();
-  return bytes;
-}
+constexpr int most_shards = 99999;
 
 }  // namespace
 
-ImportSummary import_idx(const std::string& images, const std::string& labels, const ImportOptions& options) {
-  refuse_existing_shards(options.out);
-  const Samples samples = read_samples(images, labels, options.classes.size());
+ImportJob::ImportJob(const SampleSource& source, const ImportOptions& options, const std::string& kind)
+    : source_(source), options_(options) {
+  if (!source.damage().empty() && options.on_error == OnError::stop) {
+    const size_t more = source.damage().size() - 1;
+    fail(ExitCode::data, source.damage().front(), more > 0 ? concat(" (and ", more, " more archives are damaged)") : "",
+         "; fetch it again, or import what is whole by --on-error skip");
+  }
+  if (source.size() == 0) fail(ExitCode::data, options.out, ": nothing to import; check the source");
+  header_.encoding = options.encoding;
+  header_.classes = source.classes();
+  header_.class_count = source.class_count();
+  settle_image();
+  settle_shards();
+  make_id(kind);
+}
 
-  ShardHeader header{.image = samples.image, .classes = options.classes, .class_count = samples.classes};
-  header.shards = shard_count(samples, options.shards);
-  measure_pixels(samples, header);
-  header.dataset_id = print("%08x%08x", crc32c(samples.images.data(), samples.images.size()),
-                            crc32c(samples.labels.data(), samples.labels.size() * sizeof(int32_t)));
+/// Raw pictures have one size: the one asked for, else the first one's.
+void ImportJob::settle_image() {
+  int64_t channels = options_.channels;
+  if (source_.encoded()) {
+    if (channels == 0) channels = 3;
+    header_.image = {options_.height, options_.width > 0 ? options_.width : options_.height, channels};
+    if (options_.height > 0 || header_.encoding == Encoding::jpeg) return;
+    Sample sample;
+    for (int64_t i = 0; i < source_.size(); ++i) {
+      try {
+        source_.fetch(i, sample);
+        const ImageInfo info = image_info(sample.encoded, source_.name(i));
+        header_.image = {info.height, info.width, channels};
+        return;
+      } catch (const Error& error) {  // make_shards() tells about it, in its turn
+        if (error.code() != ExitCode::data || i + 1 == source_.size()) throw;
+      }
+    }
+    return;
+  }
+  const Shape& image = source_.image();
+  if (channels == 0) channels = image[2];
+  const bool picture = image[2] == 1 || image[2] == 3;
+  if (!picture && (channels != image[2] || options_.height > 0 || header_.encoding == Encoding::jpeg)) {
+    fail(ExitCode::usage, source_.name(0), ": has ", image[2],
+         " channels; only images of 1 or 3 can be resized, encoded "
+         "or converted, leave out --size, --encoding and --channels");
+  }
+  const bool resized = options_.height > 0;
+  header_.image = {resized ? options_.height : image[0],
+                   resized ? (options_.width > 0 ? options_.width : options_.height) : image[1], channels};
+}
 
-  make_writable_folder(options.out);
-  remove_stale_temporaries(options.out, "shard-");
-  const uint64_t bytes = write_shards(samples, header, options.out);
-  return {.out = options.out,
-          .samples = samples.count,
-          .shards = header.shards,
-          .image = samples.image,
-          .classes = samples.classes,
-          .mean = header.mean,
-          .deviation = header.deviation,
-          .bytes = bytes};
+void ImportJob::settle_shards() {
+  const int64_t count = source_.size();
+  const int wanted = options_.shards;
+  if (wanted < 0 || wanted > most_shards || wanted > count) {
+    fail(ExitCode::usage, "shards: ", count, " samples cannot be cut into ", wanted, " shards; ask for 1 to ",
+         std::min<int64_t>(count, most_shards));
+  }
+  header_.shards = wanted;
+  if (wanted > 0) return;
+  int64_t bytes = 0;
+  if (header_.encoding == Encoding::raw) {
+    bytes = count * header_.image.count();
+  } else {
+    for (int64_t i = 0; i < count; ++i) bytes += static_cast<int64_t>(source_.bytes(i));
+  }
+  header_.shards = static_cast<int>(
+      std::clamp<int64_t>((bytes + shard_bytes - 1) / shard_bytes, 1, std::min<int64_t>(count, most_shards)));
+}
+
+void ImportJob::make_id(const std::string& kind) {
+  Hash hash;
+  hash.add(kind);
+  source_.identify(hash);
+  for (const std::string& name : header_.classes) hash.add(name);
+  hash.add(header_.class_count);
+  hash.add(header_.image.text());
+  // Errors are no part of it: an import that stopped at a broken picture may go on without it.
+  for (const int64_t option :
+       {int64_t{header_.encoding == Encoding::jpeg}, options_.height, options_.width,
+        int64_t{header_.encoding == Encoding::jpeg ? options_.quality : 0}, int64_t{header_.shards},
+        int64_t{options_.shuffle}, static_cast<int64_t>(options_.shuffle ? options_.seed : 0)}) {
+    hash.add(option);
+  }
+  header_.dataset_id = hash.text();
+}
+
+std::string ImportJob::path_of(int shard) const {
+  return options_.out + "/" + shard_file_name(shard, header_.shards);
+}
+
+ImportJob::Part ImportJob::part(int shard) const {
+  const int64_t count = source_.size();
+  return {.shard = shard, .begin = count * shard / header_.shards, .end = count * (shard + 1) / header_.shards};
+}
+
+int ImportJob::check_folder() {
+  kept_ = 0;
+  std::error_code ignored;
+  std::vector<std::string> names;
+  for (const auto& entry : fs::directory_iterator(options_.out, ignored)) {
+    const std::string name = entry.path().filename().string();
+    if (is_shard_file_name(name)) names.push_back(name);
+  }
+  std::ranges::sort(names);
+  for (const std::string& name : names) {
+    const std::string path = options_.out + "/" + name;
+    ShardHeader there;
+    try {
+      there = ShardReader(path).header();
+    } catch (const Error& error) {
+      fail(ExitCode::storage, error.what(), " (remove it, then the same command makes it again)");
+    }
+    if (there.dataset_id != header_.dataset_id || path != path_of(there.shard)) {
+      fail(ExitCode::storage, options_.out, ": already holds ", name,
+           " of another dataset (other sources, or other options), which is not overwritten; choose another folder, or "
+           "remove the old dataset first");
+    }
+    ++kept_;
+  }
+  return kept_;
+}
+
+std::vector<ImportJob::Part> ImportJob::parts_to_make() const {
+  std::vector<Part> parts;
+  for (int shard = options_.rank; shard < header_.shards; shard += options_.workers) {
+    std::error_code ignored;
+    if (!fs::exists(path_of(shard), ignored)) parts.push_back(part(shard));
+  }
+  return parts;
+}
+
+int64_t ImportJob::planned() const {
+  int64_t samples = 0;
+  for (const Part& part : parts_to_make()) samples += part.end - part.begin;
+  return samples;
+}
+
+ImportSummary ImportJob::finish() const {
+  ImportSummary summary{.out = options_.out,
+                        .shards = header_.shards,
+                        .kept = kept_,
+                        .encoding = header_.encoding,
+                        .skipped = gather_skipped(options_.out, header_.shards),
+                        .left_out = source_.left_out(),
+                        .damage = source_.damage()};
+  if (std::cmp_equal(summary.skipped.size(), source_.size())) {
+    const Skipped& first = summary.skipped.front();
+    fail(ExitCode::data, first.name, ": ", first.reason, ", and none of the other samples could be read either; see ",
+         options_.out, "/skipped.txt");
+  }
+  const Dataset dataset(options_.out);
+  summary.samples = dataset.size();
+  summary.image = dataset.image();
+  summary.classes = dataset.class_count();
+  summary.mean = dataset.header().mean;
+  summary.deviation = dataset.header().deviation;
+  std::set<int32_t> seen;
+  for (const auto& shard : dataset.shards()) {
+    summary.shard_bytes.push_back(fs::file_size(shard->path()));
+    summary.bytes += summary.shard_bytes.back();
+    seen.insert(shard->labels().begin(), shard->labels().end());
+  }
+  summary.unseen_classes = summary.classes - static_cast<int64_t>(seen.size());
+  return summary;
+}
+
+ImportSummary import_dataset(SourceOptions source, const ImportOptions& options) {
+  const ImportFolder folder(options.out);
+  UnpackedFiles unpacked;
+  ImportProgress progress;
+  std::atomic<uint64_t> bytes{0};
+  unpacked.unpack(source, options.out, bytes, progress.stop);
+  const std::unique_ptr<SampleSource> samples = open_source(source);
+  ImportJob job(*samples, options, source.kind);
+  job.check_folder();
+  job.make_shards(progress);
+  return job.finish();
 }
 
 }  // namespace convoy

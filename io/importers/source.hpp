@@ -14,9 +14,10 @@
 
 namespace convoy {
 
-/// One sample as its source has it: a JPEG or PNG file, or pixels. Reused from call to call, one a thread.
+/// One sample as its source has it: a JPEG or PNG file where it is encoded(), else pixels. Reused from call to call,
+/// one a thread.
 struct Sample {
-  std::vector<std::byte> encoded;  // empty: `image` holds pixels
+  std::vector<std::byte> encoded;
   Image image;
 };
 

@@ -25,8 +25,7 @@ la_ssize_t read_window(archive*, void* user, const void** data) {
   const auto wanted = static_cast<size_t>(std::min<uint64_t>(window.buffer.size(), window.bytes - window.at));
   *data = window.buffer.data();
   try {
-    const size_t got =
-        read_at(window.file, window.shown, window.buffer.data(), wanted, window.begin + window.at);
+    const size_t got = read_at(window.file, window.shown, window.buffer.data(), wanted, window.begin + window.at);
     window.at += got;
     return static_cast<la_ssize_t>(got);
   } catch (const Error& error) {
@@ -93,8 +92,8 @@ TarIndex index_tar(const FileDescriptor& file, const std::string& shown, uint64_
     fail(ExitCode::data, shown, ": is no tar archive (libarchive: ", said ? said : "no reason given",
          "); check the path, or fetch it again");
   }
-  index.damage = concat(shown, ": is cut short or damaged after its member ", last, ", which ends at byte ", begin + end,
-                        " (libarchive: ", said ? said : "no reason given", ")");
+  index.damage = concat(shown, ": is cut short or damaged after its member ", last, ", which ends at byte ",
+                        begin + end, " (libarchive: ", said ? said : "no reason given", ")");
   return index;
 }
 

@@ -12,7 +12,7 @@
 namespace convoy {
 
 struct TarMember {
-  std::string name;  // "train/cat/1.jpg", without "./" in front
+  std::string name;                // "train/cat/1.jpg", without "./" in front
   uint64_t offset = 0, bytes = 0;  // of its data, from the beginning of the file
 };
 
@@ -21,8 +21,8 @@ struct TarIndex {
   std::string damage;              // "", or what is wrong behind the last member, with where: nothing can be read there
 };
 
-/// The archive in the `bytes` bytes of an uncompressed file that begin at `begin`; a member that is a tar archive itself
-/// can be listed like this. `shown` names it in messages. Throws Error(data) for what is no tar archive.
+/// The archive in the `bytes` bytes of an uncompressed file that begin at `begin`; a member that is a tar archive
+/// itself can be listed like this. `shown` names it in messages. Throws Error(data) for what is no tar archive.
 TarIndex index_tar(const FileDescriptor& file, const std::string& shown, uint64_t begin, uint64_t bytes);
 
 }  // namespace convoy
