@@ -27,6 +27,8 @@
 namespace convoy {
 
 enum class OnError { stop, skip };
+/// by_source: where the source lies class by class.
+enum class ImportShuffle { by_source, on, off };
 
 struct ImportOptions {
   std::string out;  // folder to make; may hold shards of the same import only
@@ -38,8 +40,8 @@ struct ImportOptions {
   int64_t height = 0, width = 0;
   int64_t channels = 0;  // 1: grey, 3: RGB; 0: RGB of picture files, and of pixels what there is
   int quality = 95;      // of JPEGs that are encoded anew
-  bool shuffle = false;  // over all shards, by `seed`
-  uint64_t seed = 0;
+  ImportShuffle shuffle = ImportShuffle::by_source;  // over all shards, by `seed`
+  uint64_t seed = 1;
   OnError on_error = OnError::stop;
   int threads = 1;
   int rank = 0, workers = 1;
@@ -101,6 +103,7 @@ class ImportJob {
 
   const SampleSource& source_;
   ImportOptions options_;
+  bool shuffled_;
   ShardHeader header_;
   int kept_ = 0;
 };

@@ -19,7 +19,10 @@ constexpr int most_shards = 99999;
 }  // namespace
 
 ImportJob::ImportJob(const SampleSource& source, const ImportOptions& options, const std::string& kind)
-    : source_(source), options_(options) {
+    : source_(source),
+      options_(options),
+      shuffled_(options.shuffle == ImportShuffle::on ||
+                (options.shuffle == ImportShuffle::by_source && source.by_class())) {
   if (!source.damage().empty() && options.on_error == OnError::stop) {
     const size_t more = source.damage().size() - 1;
     fail(ExitCode::data, source.damage().front(), more > 0 ? concat(" (and ", more, " more archives are damaged)") : "",
@@ -96,8 +99,8 @@ void ImportJob::make_id(const std::string& kind) {
   // Errors are no part of it: an import that stopped at a broken picture may go on without it.
   for (const int64_t option :
        {int64_t{header_.encoding == Encoding::jpeg}, options_.height, options_.width,
-        int64_t{header_.encoding == Encoding::jpeg ? options_.quality : 0}, int64_t{header_.shards},
-        int64_t{options_.shuffle}, static_cast<int64_t>(options_.shuffle ? options_.seed : 0)}) {
+        int64_t{header_.encoding == Encoding::jpeg ? options_.quality : 0}, int64_t{header_.shards}, int64_t{shuffled_},
+        static_cast<int64_t>(shuffled_ ? options_.seed : 0)}) {
     hash.add(option);
   }
   header_.dataset_id = hash.text();

@@ -94,7 +94,7 @@ void ImportJob::make_shards(ImportProgress& progress) const {
   std::vector<int64_t> samples;
   samples.reserve(static_cast<size_t>(planned()));
   for (const Part& part : parts) {
-    for (int64_t p = part.begin; p < part.end; ++p) samples.push_back(options_.shuffle ? permutation(p) : p);
+    for (int64_t p = part.begin; p < part.end; ++p) samples.push_back(shuffled_ ? permutation(p) : p);
   }
   if (samples.empty()) return;
   size_t at = 0;
