@@ -16,7 +16,6 @@ namespace fs = std::filesystem;
 
 // Small images of a small dataset are held in memory, where fetching one by pread costs more than all else about it.
 constexpr size_t held_image_bytes = 16 << 10;
-constexpr uint64_t held_dataset_bytes = 256 << 20;
 
 std::vector<std::string> shard_paths(const std::string& folder) {
   std::error_code error;
@@ -137,10 +136,10 @@ ShardHeader combine(const std::vector<std::unique_ptr<ShardReader>>& shards) {
 
 }  // namespace
 
-Dataset::Dataset(const std::string& folder) : folder_(folder) {
+Dataset::Dataset(const std::string& folder, const ReadOptions& options) : folder_(folder) {
   starts_.push_back(0);
   for (const std::string& path : shard_paths(folder)) {
-    shards_.push_back(std::make_unique<ShardReader>(path));
+    shards_.push_back(std::make_unique<ShardReader>(path, options));
     const ShardHeader& header = shards_.back()->header();
     if (const std::string why = difference(shards_.front()->header(), header); !why.empty()) {
       fail(ExitCode::data, path, ": does not belong with ", shards_.front()->path(), ": ", why,
@@ -152,8 +151,9 @@ Dataset::Dataset(const std::string& folder) : folder_(folder) {
   check_numbers(folder, shards_);
   if (size_ == 0) fail(ExitCode::data, folder, ": its shards hold no images; import a dataset that has some");
   header_ = combine(shards_);
-  if (encoding() == Encoding::raw && image_bytes() <= held_image_bytes &&
-      static_cast<uint64_t>(size_) * image_bytes() <= held_dataset_bytes) {
+  const bool foreign = std::any_of(shards_.begin(), shards_.end(), [](const auto& s) { return s->through_hdf5(); });
+  if (encoding() == Encoding::raw && (foreign || image_bytes() <= held_image_bytes) &&
+      static_cast<uint64_t>(size_) * image_bytes() <= options.held_bytes) {
     for (const auto& shard : shards_) shard->hold_in_memory();
   }
 }
@@ -171,6 +171,16 @@ std::vector<float> Dataset::mean_image() const {
     for (size_t i = 0; i < sum.size(); ++i) sum[i] += share * static_cast<double>(mean[i]);
   }
   return {sum.begin(), sum.end()};
+}
+
+std::string Dataset::notice() const {
+  std::string line;
+  int more = -1;
+  for (const auto& shard : shards_) {
+    const std::string notice = shard->notice();
+    if (!notice.empty() && ++more == 0) line = shard->path() + ": " + notice;
+  }
+  return more > 0 ? line + concat(" (so are ", more, " more of its shards)") : line;
 }
 
 Dataset::Place Dataset::place(int64_t sample) const {

@@ -1,4 +1,5 @@
-// A dataset: every .h5 file of a folder, in name order. Small ones (images up to 16 KiB, 256 MiB in all) are held in
+// A dataset: every .h5 file of a folder, in name order. Small ones (256 MiB in all; images up to 16 KiB, or those that
+// only HDF5 can read) are held in
 // memory; from larger ones each read is a pread. Encoded images are read one by one and decoded by the caller's thread.
 #pragma once
 
@@ -22,7 +23,7 @@ class Dataset : public SampleReader {
   /// `folder` may also be one .h5 file. Opens and checks all shards: same image shape (of encoded images: same
   /// channels), dtype, classes and dataset_id, none missing of `shards`, labels in range, at least one image. Throws
   /// Error(data) naming the shard and what to do.
-  explicit Dataset(const std::string& folder);
+  explicit Dataset(const std::string& folder, const ReadOptions& options = {});
   ~Dataset() override;
 
   const std::string& folder() const { return folder_; }
@@ -38,6 +39,9 @@ class Dataset : public SampleReader {
   size_t image_bytes() const { return static_cast<size_t>(image().count()) * size_of(dtype()); }
   /// (H,W,C) in pixel units, over all shards; empty where a shard does not hold its own. Reads the files.
   std::vector<float> mean_image() const;
+
+  /// One line, "SHARD: ..." for what is unusual about shards and costs time or is a guess; "" where nothing is.
+  std::string notice() const;
 
   /// Copies one sample of a raw dataset, by its number in file order.
   void read_one(int64_t sample, void* image, int32_t* label) const;

@@ -62,12 +62,23 @@ class ShardWriter {
   std::unique_ptr<Impl> impl_;
 };
 
-/// An open shard; reads may come from many threads at once and take no lock.
+struct ReadOptions {
+  enum class Checks : uint8_t { on, off };
+  enum class Access : uint8_t { page_cache, direct };
+  Checks checks = Checks::on;                 // of each image's CRC32C
+  Access access = Access::page_cache;         // direct: O_DIRECT, for data larger than memory that is read once
+  uint64_t held_bytes = uint64_t{256} << 20;  // Dataset: of images held in memory
+};
+
+/// An open shard. Files that others made open too: `images` (N,H,W,C) or (N,H,W), or Caffe's `data` (N,C,H,W), of uint8
+/// or floats (read as fp32), `bytes` and `offsets`; with `labels` or `label` of integers or whole numbers; checksums
+/// and attributes they lack are done without. Reads may come from many threads at once and take no lock, but for files
+/// whose images do not lie one after another as they are wanted: HDF5 reads those, one thread at a time (see notice()).
 class ShardReader {
  public:
   /// Throws Error(data) for a file that is missing, truncated, not HDF5 or not a dataset, and for a label that is not
   /// one of the classes, with the remedy.
-  explicit ShardReader(const std::string& path);
+  explicit ShardReader(const std::string& path, const ReadOptions& options = {});
   ~ShardReader();
 
   const std::string& path() const;
@@ -75,6 +86,10 @@ class ShardReader {
   /// Labels are read and checked when the shard is opened.
   const std::vector<int32_t>& labels() const;
   bool has_checksums() const;
+  /// Whether images are read through HDF5 and its lock.
+  bool through_hdf5() const;
+  /// What is unusual about this shard and what it costs, in one line without its name; "" where nothing is.
+  std::string notice() const;
   /// (H,W,C) in pixel units; empty where the shard does not hold it. Reads the file.
   std::vector<float> mean_image() const;
 

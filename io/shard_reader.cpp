@@ -2,10 +2,12 @@
 #include <fcntl.h>
 
 #include <cstring>
+#include <optional>
 
 #include "core/base/crc32c.hpp"
 #include "core/base/error.hpp"
-#include "io/posix_file.hpp"
+#include "core/base/text.hpp"
+#include "io/direct_file.hpp"
 #include "io/shard.hpp"
 #include "io/shard_contents.hpp"
 
@@ -28,8 +30,12 @@ struct ShardReader::Impl : ShardContents {
   size_t bytes_of(int64_t row) const { return static_cast<size_t>(begin_of(row + 1) - begin_of(row)); }
 
   std::string path;
+  ReadOptions options;
   size_t image_bytes = 0;  // of raw images
   FileDescriptor file;
+  std::optional<DirectFile> direct;
+  std::unique_ptr<hdf5::Rows> reader;  // where HDF5 reads the images
+  std::string why_not_direct;
   std::vector<std::byte> held;  // all images, or empty
 };
 
@@ -40,7 +46,12 @@ void ShardReader::Impl::fetch(int64_t row, int64_t count, std::byte* to) const {
     std::memcpy(to, held.data() + begin, bytes);
     return;
   }
-  const size_t got = read_at(file, path, to, bytes, data.offset + begin);
+  if (reader) {
+    if (header.encoding == Encoding::raw) return reader->read(row, count, to);
+    return reader->read(static_cast<int64_t>(begin), static_cast<int64_t>(bytes), to);
+  }
+  const uint64_t at = data.offset + begin;
+  const size_t got = direct ? direct->read_at(path, to, bytes, at) : read_at(file, path, to, bytes, at);
   if (got == bytes) return;
   int64_t missing = row;
   while (begin_of(missing + 1) <= begin + got) ++missing;
@@ -62,15 +73,21 @@ void ShardReader::Impl::check_rows(int64_t row, int64_t count, Encoding wanted) 
   if (header.encoding != wanted) fail(ExitCode::internal, path, ": raw images asked of encoded ones, or the reverse");
 }
 
-ShardReader::ShardReader(const std::string& path) : impl_(std::make_unique<Impl>()) {
+ShardReader::ShardReader(const std::string& path, const ReadOptions& options) : impl_(std::make_unique<Impl>()) {
   Impl& shard = *impl_;
   shard.path = path;
+  shard.options = options;
   {
     const hdf5::Session session;
     static_cast<ShardContents&>(shard) = read_shard_contents(hdf5::open_file(path));
   }
   shard.image_bytes = static_cast<size_t>(shard.header.image.count()) * size_of(shard.header.dtype);
   shard.file = open_to_read(path);
+  if (!shard.through.empty()) {
+    shard.reader = std::make_unique<hdf5::Rows>(path, shard.rows);
+  } else if (options.access == ReadOptions::Access::direct) {
+    shard.direct = DirectFile::open(path, shard.why_not_direct);
+  }
 }
 
 ShardReader::~ShardReader() = default;
@@ -86,6 +103,34 @@ const std::vector<int32_t>& ShardReader::labels() const {
 }
 bool ShardReader::has_checksums() const {
   return !impl_->checksums.empty() || impl_->header.count == 0;
+}
+
+bool ShardReader::through_hdf5() const {
+  return impl_->reader != nullptr;
+}
+
+std::string ShardReader::notice() const {
+  const Impl& shard = *impl_;
+  std::vector<std::string> parts;
+  if (shard.reader) {
+    std::string cost = shard.rows.dataset + " are " + shard.through;
+    if (!shard.held.empty()) {
+      cost += ": HDF5 read them once, " + human_bytes(shard.held.size()) + " are held in memory";
+    } else {
+      cost += ": HDF5 reads them, one thread at a time";
+      if (shard.reader->rows_in_chunk() > 1) {
+        cost += ", in random order " + std::to_string(shard.reader->rows_in_chunk()) + " images for each one";
+      }
+      cost += "; `convoy import hdf5` makes shards that all threads read at once";
+    }
+    parts.push_back(cost);
+  }
+  parts.insert(parts.end(), shard.remarks.begin(), shard.remarks.end());
+  if (!shard.why_not_direct.empty()) {
+    parts.push_back("its file system does not read past the page cache (" + shard.why_not_direct +
+                    "), the page cache is used");
+  }
+  return join(parts, "; ");
 }
 
 std::vector<float> ShardReader::mean_image() const {
@@ -108,7 +153,7 @@ void ShardReader::read(int64_t row, int64_t count, void* images) const {
   shard.check_rows(row, count, Encoding::raw);
   auto* to = static_cast<std::byte*>(images);
   shard.fetch(row, count, to);
-  if (shard.checksums.empty()) return;
+  if (shard.checksums.empty() || shard.options.checks == ReadOptions::Checks::off) return;
   for (int64_t i = 0; i < count; ++i) shard.check(row + i, to + static_cast<size_t>(i) * shard.image_bytes);
 }
 
@@ -117,7 +162,7 @@ void ShardReader::read_encoded(int64_t row, std::vector<std::byte>& encoded) con
   shard.check_rows(row, 1, Encoding::jpeg);
   encoded.resize(shard.bytes_of(row));
   shard.fetch(row, 1, encoded.data());
-  if (!shard.checksums.empty()) shard.check(row, encoded.data());
+  if (!shard.checksums.empty() && shard.options.checks == ReadOptions::Checks::on) shard.check(row, encoded.data());
 }
 
 std::string ShardReader::place_of(int64_t row) const {
@@ -127,7 +172,7 @@ std::string ShardReader::place_of(int64_t row) const {
 
 void ShardReader::will_need(int64_t row, int64_t count) const {
   const Impl& shard = *impl_;
-  if (!shard.held.empty()) return;
+  if (!shard.held.empty() || shard.reader || shard.direct) return;
   const uint64_t begin = shard.begin_of(row);
   posix_fadvise(shard.file.get(), static_cast<off_t>(shard.data.offset + begin),
                 static_cast<off_t>(shard.begin_of(row + count) - begin), POSIX_FADV_WILLNEED);

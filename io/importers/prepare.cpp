@@ -69,8 +69,7 @@ void prepare(PrepareScratch& scratch, const std::string& name, const PrepareOpti
   Image* image = &scratch.sample.image;
   const bool from_file = options.from == Encoding::jpeg;
   if (from_file) {
-    // In the DCT a picture may shrink to twice the wanted size: the filter has the last word about what is seen.
-    const int64_t least = options.resize ? 2 * std::max(options.height, options.width) : 0;
+    const int64_t least = options.resize ? std::max(options.height, options.width) : 0;
     decode_image(scratch.sample.encoded, name, {.channels = options.channels, .least_side = least}, scratch.decoded);
     image = &scratch.decoded;
   } else {
