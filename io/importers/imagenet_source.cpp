@@ -123,10 +123,6 @@ void ImagenetSource::take_labelled(const Archive& archive, const SourceOptions& 
 }  // namespace
 
 std::unique_ptr<SampleSource> open_imagenet(const SourceOptions& options) {
-  if (options.files.size() != 1) {
-    fail(ExitCode::usage, "convoy import imagenet: ", options.files.size(),
-         " files given; it takes one: ILSVRC2012_img_train.tar, or ILSVRC2012_img_val.tar with --labels FILE");
-  }
   return std::make_unique<ImagenetSource>(options);
 }
 
