@@ -216,3 +216,30 @@ def test_damage_met_while_training_is_named(train, larger, tmp_path):
         assert done.returncode == 3
         assert re.search(rf"{shard.name}: image 5 at byte {offset + 5 * 256}: .*damaged", done.stderr), done.stderr
     assert json.loads((tmp_path / "run-1/failure.json").read_text())
+
+
+def test_jpegs_of_many_sizes_train_and_evaluate(test_data, tmp_path):
+    """Decoded and resampled by any number of threads and workers: the same bits."""
+    source = test_data("imagenet-sample")
+    succeed("import", "folder", source / "train", "--out", tmp_path / "data", "--encoding", "jpeg", "--shards", 2)
+    classes = len(list((source / "train").iterdir()))
+    (tmp_path / "linear.net").write_text(f"input 24x20x3\nfc K={classes}\nloss softmax\n")
+    usual = ["train", "--net", tmp_path / "linear.net", "--data", tmp_path / "data", "--batch", 16, "--steps", 8,
+             "--optimizer", "sgd", "--learning-rate", 0.001, "--log-every", 1, "--exact", "on", "--lanes", 4,
+             "--eval-data", tmp_path / "data", "--eval-augment", "resize 32, centre-crop 24x20"]
+    chain = ["--augment", "random-resized-crop 24x20, flip, pca-lighting, saturation 0.4"]
+    line = error_line(convoy(*usual, "--run", tmp_path / "run", "--augment", "none"), USAGE)
+    assert re.search(r"24x20x3.*several sizes.*`augment = resize 27, random-crop 24x20, flip`", line), line
+    for name, workers, threads in (("alone", 1, 1), ("two", 2, 2), ("three", 1, 3)):
+        succeed(*usual, *chain, "--run", tmp_path / name, "--input-threads", threads, workers=workers)
+        assert losses(tmp_path / name) == losses(tmp_path / "alone")
+        assert same_bits(checkpoints(tmp_path / "alone")[-1], checkpoints(tmp_path / name)[-1]) == []
+    last = rows(tmp_path / "alone", "eval")[-1]
+    checkpoint = checkpoints(tmp_path / "alone")[-1]
+    assert answer("eval", "--checkpoint", checkpoint, "--data", tmp_path / "data")["loss"] == last["loss"]
+    assert answer("eval", "--checkpoint", checkpoint, "--data", tmp_path / "data", "--crops", 10)["samples"] == 100
+    line = error_line(convoy(*usual, "--augment", "random-crop 24x20, random-crop 20", "--run", tmp_path / "run"), USAGE)
+    assert "20x20x3 after" in line
+    done = convoy(*usual, "--augment", "random-crop 2000, resize 24x20", "--run", tmp_path / "run")
+    assert done.returncode == 3
+    assert re.search(r"\.h5: image \d+ at byte \d+: the picture is \d+x\d+ where `random-crop 2000`", done.stderr)
