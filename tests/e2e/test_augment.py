@@ -236,7 +236,8 @@ def test_jpegs_of_many_sizes_train_and_evaluate(test_data, tmp_path):
         assert same_bits(checkpoints(tmp_path / "alone")[-1], checkpoints(tmp_path / name)[-1]) == []
     last = rows(tmp_path / "alone", "eval")[-1]
     checkpoint = checkpoints(tmp_path / "alone")[-1]
-    assert answer("eval", "--checkpoint", checkpoint, "--data", tmp_path / "data")["loss"] == last["loss"]
+    found = answer("eval", "--checkpoint", checkpoint, "--data", tmp_path / "data")
+    assert found["loss"] == pytest.approx(last["loss"], rel=1e-6)  # 100 images at a time, not 4: fc sums in another order
     assert answer("eval", "--checkpoint", checkpoint, "--data", tmp_path / "data", "--crops", 10)["samples"] == 100
     line = error_line(convoy(*usual, "--augment", "random-crop 24x20, random-crop 20", "--run", tmp_path / "run"), USAGE)
     assert "20x20x3 after" in line
