@@ -191,6 +191,11 @@ Dataset::Place Dataset::place(int64_t sample) const {
   return {*shards_[static_cast<size_t>(shard)], sample - starts_[static_cast<size_t>(shard)]};
 }
 
+std::string Dataset::place_of(int64_t sample) const {
+  const auto [shard, row] = place(sample);
+  return shard.place_of(row);
+}
+
 int32_t Dataset::read_encoded(int64_t sample, std::vector<std::byte>& encoded) const {
   const auto [shard, row] = place(sample);
   shard.read_encoded(row, encoded);

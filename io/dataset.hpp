@@ -52,6 +52,8 @@ class Dataset : public SampleReader {
   /// byte.
   int32_t read_sample(int64_t sample, SampleBuffer& buffer, int64_t least_side = 0) const;
 
+  /// "SHARD: image ROW at byte OFFSET", for messages.
+  std::string place_of(int64_t sample) const;
   /// The stored bytes of a sample of an encoded dataset, checked; returns its label.
   int32_t read_encoded(int64_t sample, std::vector<std::byte>& encoded) const;
 

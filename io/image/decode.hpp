@@ -13,8 +13,9 @@ enum class ImageFormat { jpeg, png };
 
 struct DecodeOptions {
   int64_t channels = 3;  // 1: grey; 3: RGB, whatever the file holds (grey, CMYK, palette, alpha)
-  /// JPEG only: may decode at 1/2, 1/4 or 1/8 (in the DCT, at a fraction of the cost) as long as the shorter side stays
-  /// at least this long. 0: full size.
+  /// JPEG only: the shorter side to which the picture will be resized, or 0. May then decode at 1/2, 1/4 or 1/8 (in the
+  /// DCT, at a fraction of the cost), as long as the shorter side stays twice that, where both sides divide by it:
+  /// otherwise fine detail shows the difference, and a rounded side shifts what is resized.
   int64_t least_side = 0;
 };
 

@@ -124,11 +124,15 @@ Decompressor::Decompressor(std::span<const std::byte> encoded, const std::string
   }
 }
 
-/// The largest of 1, 2, 4, 8 by which the picture may shrink and still be long enough.
+/// The largest of 1, 2, 4, 8 by which the picture may shrink; see DecodeOptions::least_side.
 unsigned reduction(const jpeg_decompress_struct& info, int64_t least_side) {
   const int64_t shorter = std::min(info.image_height, info.image_width);
   unsigned denominator = 8;
-  while (denominator > 1 && (least_side < 1 || shorter < least_side * denominator)) denominator /= 2;
+  const auto allowed = [&] {
+    return least_side > 0 && shorter >= 2 * least_side * denominator && info.image_height % denominator == 0 &&
+           info.image_width % denominator == 0;
+  };
+  while (denominator > 1 && !allowed()) denominator /= 2;
   return denominator;
 }
 

@@ -89,6 +89,8 @@ uint8_t rounded(float value) {
 }
 
 using Four = float __attribute__((vector_size(16)));
+using FourInts = int32_t __attribute__((vector_size(16)));
+using FourBytes = uint8_t __attribute__((vector_size(4)));
 
 /// One row of RGB: red, green, blue and a fourth value that is not used, side by side. `from` has one value to spare.
 CONVOY_ISA_CLONES
@@ -102,7 +104,9 @@ void blend_along_rgb(const float* from, const Taps::Range* ranges, const float* 
       std::memcpy(&pixel, next, sizeof(pixel));
       sum = sum + pixel * weight[k];
     }
-    for (int c = 0; c < 3; ++c) to[3 * x + c] = rounded(sum[c]);
+    const auto levels = __builtin_convertvector(__builtin_convertvector(sum + 0.5f, FourInts), FourBytes);
+    // The fourth byte is the next pixel's, which comes later; after the last pixel there is none.
+    std::memcpy(to + 3 * x, &levels, x + 1 < width ? 4 : 3);
   }
 }
 

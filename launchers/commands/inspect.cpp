@@ -12,6 +12,7 @@
 #include "io/checkpoint.hpp"
 #include "io/dataset.hpp"
 #include "launchers/commands/command.hpp"
+#include "launchers/commands/inspect_sample.hpp"
 #include "launchers/commands/table.hpp"
 #include "launchers/options/values.hpp"
 #include "launchers/run/console.hpp"
@@ -217,17 +218,27 @@ std::string checkpoint_of_run(const std::string& folder) {
 
 int run_inspect(const Arguments& arguments) {
   InspectOptions options;
-  OptionSet set("convoy inspect", "PATH [--verify] [--json]",
+  InspectSample sample;
+  OptionSet set("convoy inspect", "PATH [--verify] [--json] | DIR --sample N --out FILE.png [--augment RECIPE]",
                 "Tells what is in a dataset's folder, one shard, a checkpoint, or a run folder's newest checkpoint.");
   set.flag("verify", options.verify,
            "read every image, compare it with its checksum, and decode it where it is encoded");
   set.flag("json", options.json, "print the answer as one line of JSON");
+  set.integer("sample", sample.count, {.least = 1, .most = 10'000},
+              "draw the first so many images of a run, as the network sees them (default none)");
+  set.text("augment", sample.augment, "RECIPE.cfg|T[, T..]",
+           "changed by a recipe's augment, or by these (default none)");
+  set.text("out", sample.out, "FILE.png", "the grid of --sample's images");
   if (OptionSet::wants_help(arguments)) return show_help(set);
   const Assignments flags = set.read_flags(arguments);
   set.apply(flags);
   if (flags.positional.size() != 1)
     fail(ExitCode::usage, "convoy inspect: give one PATH: a dataset, shard or checkpoint");
   options.path = flags.positional.front();
+  if (sample.count > 0) return inspect_sample(options.path, sample);
+  if (!sample.augment.empty() || !sample.out.empty()) {
+    fail(ExitCode::usage, "convoy inspect: --augment and --out belong to --sample N; give that too");
+  }
 
   std::error_code ignored;
   if (fs::is_directory(options.path + "/checkpoints", ignored)) options.path = checkpoint_of_run(options.path);
