@@ -65,19 +65,19 @@ std::vector<double> PixelSums::deviation() {
   return deviations;
 }
 
-void MeanImage::add(std::span<const uint8_t> image) {
+void MeanImageSum::add(std::span<const uint8_t> image) {
   for (size_t i = 0; i < recent_.size(); ++i) recent_[i] += image[i];
   ++images_;
   if (++unflushed_ == most_images) flush();
 }
 
-void MeanImage::flush() {
+void MeanImageSum::flush() {
   for (size_t i = 0; i < recent_.size(); ++i) sums_[i] += recent_[i];
   std::fill(recent_.begin(), recent_.end(), 0);
   unflushed_ = 0;
 }
 
-std::vector<float> MeanImage::mean() {
+std::vector<float> MeanImageSum::mean() {
   flush();
   std::vector<float> means(sums_.size());
   for (size_t i = 0; i < means.size() && images_ > 0; ++i) {

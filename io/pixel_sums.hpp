@@ -29,9 +29,9 @@ class PixelSums {
 };
 
 /// The mean of images of one size, place by place.
-class MeanImage {
+class MeanImageSum {
  public:
-  explicit MeanImage(size_t image_bytes) : recent_(image_bytes), sums_(image_bytes) {}
+  explicit MeanImageSum(size_t image_bytes) : recent_(image_bytes), sums_(image_bytes) {}
   void add(std::span<const uint8_t> image);
   /// Rounded to float32; zeros where nothing was added.
   std::vector<float> mean();

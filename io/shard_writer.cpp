@@ -54,7 +54,7 @@ struct ShardWriter::Impl {
   std::vector<uint32_t> checksums;
   std::vector<uint64_t> offsets;  // of encoded images
   PixelSums sums;
-  std::optional<MeanImage> mean_image;  // none where sizes differ
+  std::optional<MeanImageSum> mean_image;  // none where sizes differ
   bool committed = false;
 };
 

@@ -89,7 +89,8 @@ int run_bench_input(const Arguments& arguments) {
   OptionSet set(
       "convoy bench input",
       "--data DIR | --made-up HxWxC [--images N] [--encoding raw|jpeg]\n"
-      "       [--batch N] [--threads T] [--order random|file] [--crop S] [--seconds S] [--json]",
+      "       [--batch N] [--threads T] [--order random|file] [--crop S]\n"
+      "       [--augment CHAIN] [--seconds S] [--json]",
       "Times each stage between shards and the network: reading, comparing checksums, decoding, making floats.\n"
       "All threads run one stage at a time, a batch each; stages take turns, figures are medians. Reads come "
       "from\nthe page cache where the data fit it. GB/s are of bytes as stored.");
@@ -101,6 +102,8 @@ int run_bench_input(const Arguments& arguments) {
   set.integer("threads", options.threads, {.least = 0, .most = 4096}, "0: the cores this process may use");
   set.choice("order", order, {"random", "file"}, "of samples");
   set.integer("crop", options.crop, {.least = 0, .most = 1 << 14}, "raw: side of what becomes floats; 0: all of it");
+  set.text("augment", options.augment, "CHAIN",
+           "one more stage: pictures as the network takes them, as of convoy train");
   set.on_off("direct", options.direct, "read past the page cache (O_DIRECT)");
   set.number("seconds", options.seconds, {.least = 0, .most = 1e6}, "for each stage");
   set.integer("rounds", options.rounds, {.least = 1, .most = 1e6}, "that medians are taken over");

@@ -16,6 +16,7 @@
 #include "core/ops/pixels.hpp"
 #include "io/image/decode.hpp"
 #include "io/pages.hpp"
+#include "io/picture_source.hpp"
 #include "io/sampler.hpp"
 #include "launchers/run/cpus.hpp"
 
@@ -32,6 +33,8 @@ struct Bench {
   Pages floats;                 // (lane_images,h,w,C)
   std::vector<uint8_t> whole, cropped;
   SampleBuffer sample;
+  PictureSource::Buffers pictures;
+  Pages changed;  // (B,h,w,C), what the chain makes
 };
 
 class InputStages {
@@ -49,6 +52,7 @@ class InputStages {
 
   void add_raw_stages();
   void add_encoded_stages();
+  void add_augment_stage();
   void read_batch(const Dataset& dataset, int64_t position, Bench& bench) const;
   void read_encoded_batch(const Dataset& dataset, int64_t position, Bench& bench) const;
   void decode_batch(int64_t position, Bench& bench) const;
@@ -64,6 +68,7 @@ class InputStages {
   int threads_;
   std::unique_ptr<Dataset> unchecked_, checked_;
   std::optional<Sampler> sampler_;
+  std::optional<PictureSource> pictures_;
   std::unique_ptr<Device> device_ = make_cpu_device();
   std::unique_ptr<Pixels> pixels_;
   Shape shown_;                                  // (h,w,C), what becomes floats
@@ -115,6 +120,28 @@ InputStages::InputStages(const InputTimingOptions& options)
     bench.cropped.resize(static_cast<size_t>(shown_.count()) * size_of(checked_->dtype()));
   }
   raw ? add_raw_stages() : add_encoded_stages();
+  if (!options.augment.empty()) add_augment_stage();
+}
+
+void InputStages::add_augment_stage() {
+  const Augmentation chain("augment", options_.augment);
+  const Shape out = chain.output(checked_->image(), checked_->dtype());
+  if (out[0] < 1) {
+    fail(ExitCode::usage, "augment ", options_.augment, ": pictures come out in several sizes; end the chain with a ",
+         "crop, such as random-resized-crop 224");
+  }
+  pictures_.emplace(*checked_, out, std::vector<Augmentation>{chain}, 1);
+  for (Bench& bench : benches_) {
+    bench.changed = allocate_pages(static_cast<size_t>(options_.batch) * pictures_->image_bytes());
+  }
+  const std::string name = checked_->encoding() == Encoding::raw ? "read+check+augment" : "read+check+decode+augment";
+  stages_.push_back(
+      {{.name = name, .about = chain.text() + ", to " + out.text()}, [this](int64_t position, Bench& bench) {
+         for (int64_t i = 0; i < options_.batch; ++i) {
+           auto* to = bench.changed.get() + static_cast<size_t>(i) * pictures_->image_bytes();
+           pictures_->read(sample_at(position + i), position + i, bench.pictures, to);
+         }
+       }});
 }
 
 void InputStages::add_raw_stages() {

@@ -17,8 +17,9 @@ struct InputTimingOptions {
   bool shuffled = true;
   int64_t crop = 0;  // of each image before it becomes floats; 0: none
   bool direct = false;
-  double seconds = 2;  // for each stage
-  int rounds = 5;      // in each of which every stage has its turn
+  std::string augment;  // a chain: one more stage, to pictures as the network takes them
+  double seconds = 2;   // for each stage
+  int rounds = 5;       // in each of which every stage has its turn
 };
 
 struct StageTiming {

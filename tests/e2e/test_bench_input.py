@@ -35,6 +35,15 @@ def test_made_up_images_leave_nothing_behind(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_an_augmentation_is_one_more_stage():
+    chain = ("--augment", "random-resized-crop 32, flip")
+    for encoding, limit, stage in (("raw", "copy", "read+check+augment"),
+                                   ("jpeg", "decode", "read+check+decode+augment")):
+        found = answer("bench", "input", "--made-up", "64x48x3", "--images", 40, "--encoding", encoding, *chain, *QUICK)
+        assert found["limit"]["name"] == limit and found["stages"][-1]["name"] == stage
+        assert found["stages"][-1]["images_per_second"] > 0
+
+
 def test_direct_reads_or_says_why_not(tmp_path):
     done = succeed("bench", "input", "--made-up", "64x48x3", "--images", 40, "--direct", "on", *QUICK,
                    environment={"TMPDIR": str(tmp_path)})
