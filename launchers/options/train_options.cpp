@@ -59,6 +59,7 @@ OptionSet train_option_set(TrainOptions& o) {
       "of each worker, that read and augment; 0: one, or as many as compute where images are decoded or resized");
   set.integer("input-memory", o.input_memory, {.least = 0, .most = 1 << 30},
               "MiB of each worker for batches read ahead; 0: for three batches");
+  set.on_off("direct", o.direct, "read shards past the page cache (O_DIRECT), for data larger than memory");
   set.text("mean", o.mean, "X[,X..]|dataset|image",
            "taken from every pixel, in pixel units: one number, one per channel, or the dataset's; image: the mean "
            "picture of the dataset, at the place where each pixel came from");

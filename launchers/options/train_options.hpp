@@ -28,6 +28,7 @@ struct TrainOptions {
   std::string augment = "none", eval_augment = "none";
   int input_threads = 0;     // 0: chosen
   int64_t input_memory = 0;  // MiB; 0: what three batches take
+  bool direct = false;       // past the page cache
   std::string mean = "0", scale = "1/255";
 
   std::string loss;  // in place of the network's own; "": that

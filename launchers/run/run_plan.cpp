@@ -37,12 +37,13 @@ RunPlan make_run_plan(const TrainOptions& options, int workers, int threads) {
   plan.graph = build_graph(options.loss.empty() ? network : with_loss(network, options.loss));
   plan.network = plan.graph.text.text;
   plan.compute = compute_type(options.precision);
-  plan.data = std::make_unique<Dataset>(options.data);
+  const ReadOptions read{.access = options.direct ? ReadOptions::Access::direct : ReadOptions::Access::page_cache};
+  plan.data = std::make_unique<Dataset>(options.data, read);
   plan.augment = Augmentation("augment", options.augment);
   plan.eval_augment = Augmentation("eval-augment", options.eval_augment);
   check_data_fits(plan.graph, *plan.data, plan.augment, "augment");
   if (!options.eval_data.empty()) {
-    plan.eval_data = std::make_unique<Dataset>(options.eval_data);
+    plan.eval_data = std::make_unique<Dataset>(options.eval_data, read);
     check_data_fits(plan.graph, *plan.eval_data, plan.eval_augment, "eval-augment");
     if (plan.eval_data->dtype() != plan.data->dtype()) {
       fail(ExitCode::usage, "eval-data ", options.eval_data, ": its images are ", name_of(plan.eval_data->dtype()),

@@ -177,3 +177,18 @@ def test_a_truncated_foreign_file_is_no_dataset(tmp_path):
     (line,) = error_lines(convoy("inspect", path))
     assert str(path) in line and "cut short" in line
     assert convoy("inspect", path).returncode != OK
+
+
+def test_reading_past_the_page_cache_changes_no_result(tmp_path):
+    images, labels = numpy.random.default_rng(1).integers(0, 256, (64, 160, 160)), numpy.arange(64) % 4
+    # More than 16 KiB each: smaller ones are held in memory.
+    succeed("import", "idx", *write_pair(tmp_path / "idx", images.astype(numpy.uint8), labels), "--out", tmp_path / "data")
+    (tmp_path / "a.net").write_text("input 160x160x1\nmaxpool F=10 S=10\nfc K=4\nloss softmax\n")
+    losses = []
+    for direct in ("off", "on"):
+        run = tmp_path / direct
+        done = succeed("train", "--net", tmp_path / "a.net", "--data", tmp_path / "data", "--run", run, "--batch", 16,
+                       "--steps", 6, "--log-every", 1, "--threads", 1, "--direct", direct)
+        assert direct == "on" or "page cache" not in done.stderr
+        losses.append([line.split('"loss":')[1].split(",")[0] for line in open(run / "metrics.jsonl")])
+    assert losses[0] == losses[1] and len(losses[0]) == 6
