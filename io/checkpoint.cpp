@@ -81,6 +81,10 @@ std::vector<Block> lay_out(const hdf5::Draft& draft, const ParameterArena& arena
   for (const auto& [name, text] : state.notes) hdf5::write_attribute(file, "state", name, text);
   hdf5::write_text(file, "network", state.network);
   hdf5::write_text(file, "recipe", state.recipe);
+  if (!state.mean_image.empty()) {
+    hdf5::write(file, "mean_image", H5T_IEEE_F32LE, dims_of(state.mean_image.shape), H5T_NATIVE_FLOAT,
+                state.mean_image.pixels.data());
+  }
   return blocks;
 }
 
@@ -147,6 +151,15 @@ void read_slot(const hdf5::File& file, const std::string& group, const Parameter
   }
 }
 
+MeanImage read_mean_image(const hdf5::File& file) {
+  const std::vector<int64_t> dims = hdf5::describe(file, "mean_image").dims;
+  if (dims.size() != 3) fail(ExitCode::data, file.path, ": mean_image is not (H,W,C); give another checkpoint");
+  MeanImage mean{.shape = {dims[0], dims[1], dims[2]}};
+  mean.pixels.resize(static_cast<size_t>(mean.shape.count()));
+  hdf5::read(file, "mean_image", H5T_NATIVE_FLOAT, mean.pixels.data());
+  return mean;
+}
+
 void check_slots(const hdf5::File& file, std::vector<std::string> wanted) {
   std::vector<std::string> stored;
   if (hdf5::exists(file, "optimizer")) stored = hdf5::members(file, "optimizer");
@@ -206,6 +219,7 @@ CheckpointState read_checkpoint_state(const std::string& path) {
   for (const std::string& name : hdf5::text_attributes(file, "state")) {
     state.notes[name] = hdf5::read_text(file, "state", name);
   }
+  if (hdf5::exists(file, "mean_image")) state.mean_image = read_mean_image(file);
   return state;
 }
 

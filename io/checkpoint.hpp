@@ -4,6 +4,7 @@
 //   /buffers/LAYER/...   running averages, where there are any; they have no optimizer state
 //   /state  attributes: step, samples, seed, and whatever text the run adds
 //   /network, /recipe  the texts as string datasets
+//   /mean_image  fp32 (H,W,C), where the run takes one off its pictures
 //   The first 512 bytes are an HDF5 user block: "convoy checkpoint 1\n", then "bytes N\n" and "crc32c XXXXXXXX\n" of
 //   all that follows the block, so that any damage is seen before anything is believed.
 #pragma once
@@ -14,6 +15,7 @@
 #include <vector>
 
 #include "core/memory/arena.hpp"
+#include "io/augment/mean_image.hpp"
 
 namespace convoy {
 
@@ -24,6 +26,7 @@ struct CheckpointState {
   std::string network;                       // the network text
   std::string recipe;                        // the resolved recipe
   std::map<std::string, std::string> notes;  // instruction set, library versions, mean, scale, ...
+  MeanImage mean_image;                      // with mean=image
 };
 
 /// Writes RUN/checkpoints/step-NNNNNNNN.h5 atomically and returns its path. slot_names as Optimizer::slots(). One

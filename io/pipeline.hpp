@@ -4,7 +4,7 @@
 #include <memory>
 
 #include "core/train/seams.hpp"
-#include "io/dataset.hpp"
+#include "io/picture_source.hpp"
 #include "io/sampler.hpp"
 
 namespace convoy {
@@ -18,11 +18,31 @@ struct PipelineOptions {
   int threads = 1;
 };
 
-/// Outlived by `dataset`. An error met while reading ahead is thrown by the next() of its step, and by every later one.
+/// How much a pipeline reads ahead and by how many threads.
+struct InputPlan {
+  int depth = 3, threads = 1;
+  size_t bytes = 0;  // that it takes
+};
+
+struct InputRequest {
+  int64_t share = 1;        // samples of this worker in a step
+  int threads = 0;          // asked for; 0: chosen
+  int worker_threads = 1;   // that compute meanwhile
+  uint64_t most_bytes = 0;  // 0: no limit
+};
+
+/// Chosen are one thread, and as many as compute where pictures are decoded or resampled: they sleep while the batches
+/// ahead are full, so that they take time from computing only where it would wait for them. Buffers are three, and as
+/// many as fit `most_bytes` where that is given, at least one, at most 64. Throws Error(usage) where not even that
+/// fits.
+InputPlan plan_input(const PictureSource& pictures, const InputRequest& request);
+
+/// Outlived by the dataset. A batch is cut into pieces, which threads take one by one; who takes which makes no
+/// difference. An error met while reading ahead is thrown by the next() of its step, and by every later one.
 class Pipeline : public BatchSource {
  public:
   /// Throws Error(usage) where the workers cannot share a batch equally.
-  Pipeline(const Dataset& dataset, const Sampler& sampler, const PipelineOptions& options);
+  Pipeline(const PictureSource& pictures, const Sampler& sampler, const PipelineOptions& options);
   ~Pipeline() override;
   const Batch& next() override;
 

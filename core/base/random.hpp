@@ -19,7 +19,15 @@ namespace convoy {
 
 /// Keeps streams that serve different ends apart. Values are part of the on-disk promise (same seed, same run): append
 /// only.
-enum class RandomPurpose : uint32_t { initialise = 1, shuffle = 2, augment = 3, dropout = 4, test = 1000 };
+enum class RandomPurpose : uint32_t {
+  initialise = 1,
+  shuffle = 2,
+  augment = 3,
+  dropout = 4,
+  shuffle_window = 5,
+  shuffle_rest = 6,
+  test = 1000
+};
 
 struct PhiloxBlock {
   uint32_t word[4];

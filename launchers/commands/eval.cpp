@@ -16,7 +16,9 @@ namespace {
 
 struct EvalOptions {
   std::string checkpoint, net, init, data;
-  std::string mean, scale;  // "": the checkpoint's, else 0 and 1/255
+  std::string mean, scale;   // "": the checkpoint's, else 0 and 1/255
+  std::string eval_augment;  // "": the checkpoint's, else none
+  std::string crops = "1";
   std::string backend = "auto";
   int64_t batch = 100;
   int threads = 0;
@@ -31,8 +33,14 @@ OptionSet eval_option_set(EvalOptions& o) {
   set.text("net", o.net, "FILE", "or a network text");
   set.text("init", o.init, "FILE", "with weights: a checkpoint, or any HDF5 file with /params");
   set.text("data", o.data, "DIR", "the dataset");
-  set.text("mean", o.mean, "X[,X..]|dataset", "taken from every pixel (default the checkpoint's, without one 0)");
+  set.text("mean", o.mean, "X[,X..]|dataset|image", "taken from every pixel (default the checkpoint's, without one 0)");
   set.text("scale", o.scale, "X[,X..]|dataset", "then multiplied with (default the checkpoint's, without one 1/255)");
+  set.text("eval-augment", o.eval_augment, "T[, T..]|none",
+           "changes made to images: resize, centre-crop (default the checkpoint's, without one none)");
+  set.choice(
+      "crops", o.crops, {"1", "10"},
+      "10: AlexNet's, corners, centre and mirrors, in place of eval-augment's last centre-crop; their predictions "
+      "are averaged");
   set.integer("batch", o.batch, {.least = 1, .most = 1 << 20}, "images that a thread takes at a time");
   set.integer("threads", o.threads, {.least = 0, .most = 4096}, "of one worker; 0: its share of the cores it may use");
   set.choice("backend", o.backend, {"auto", "cpu", "cuda"}, "auto: a GPU where there is one");
@@ -71,6 +79,32 @@ std::string tuning_of_run(const std::string& checkpoint) {
   return (std::filesystem::absolute(checkpoint).parent_path().parent_path() / "tuning.json").string();
 }
 
+/// The network's pictures of a dataset, one or ten of each sample.
+PictureSource pictures_of(const EvalOptions& options, const Dataset& data, const Augmentation& chain,
+                          const Graph& graph, const MeanImage& mean) {
+  const Shape& input = graph.input();
+  const MeanImage* less = mean.empty() ? nullptr : &mean;
+  if (options.crops == "1") {
+    check_data_fits(graph, data, chain, "eval-augment");
+    return {data, input, {chain}, 0, less};
+  }
+  std::vector<Augmentation> crops = chain.ten_crops(input);
+  check_data_fits(graph, data, crops.front(), "eval-augment");
+  const Shape before = chain.before_ten_crops().output(data.image(), data.dtype());
+  if (before == input) {
+    fail(ExitCode::usage, "crops 10: pictures are ", before.text(),
+         ", as large as the network's input, so that all ten "
+         "are the same; give larger ones, by --data or --eval-augment");
+  }
+  return {data, input, std::move(crops), 0, less};
+}
+
+/// The checkpoint's mean picture or, without a checkpoint, the dataset's own.
+MeanImage mean_image_for(const std::string& key, const CheckpointState& state, const Dataset& data) {
+  if (key != "image") return {};
+  return state.mean_image.empty() ? mean_image_of(data) : state.mean_image;
+}
+
 struct Answer {
   EvaluationReport report;
   double seconds = 0;
@@ -83,6 +117,8 @@ Answer evaluate_as_asked(const EvalOptions& options, Worker& worker) {
   std::optional<Model> model;
   CheckpointState state;
   PixelsSpec pixels;
+  MeanImage mean_image;
+  std::optional<EvaluationReader> reader;
   const int threads = worker.threads(options.threads);
   worker.together([&] {
     const bool whole = !options.checkpoint.empty();
@@ -90,13 +126,18 @@ Answer evaluate_as_asked(const EvalOptions& options, Worker& worker) {
     graph = build_graph(whole ? parse_network(state.network, options.checkpoint + " (network)")
                               : read_network(options.net));
     data = std::make_unique<Dataset>(options.data);
-    check_data_fits(*graph, data->header(), data->class_count(), options.data);
-    pixels = pixel_scaling(chosen(options.mean, state, "mean", "0"), chosen(options.scale, state, "scale", "1/255"),
-                           data->header());
+    const std::string mean = chosen(options.mean, state, "mean", "0");
+    mean_image = mean_image_for(mean, state, *data);
+    const Augmentation chain = evaluation_chain(chosen(options.eval_augment, state, "eval-augment", "none"));
+    reader.emplace(pictures_of(options, *data, chain, *graph, mean_image));
+    if (!mean_image.empty()) check_mean_image(mean_image, *data, chain);
+    pixels = pixel_scaling(mean, chosen(options.scale, state, "scale", "1/255"), data->header());
     device = make_device(options.backend, worker.local_rank());
   });
+  if (worker.leader() && !data->notice().empty()) std::fprintf(stderr, "%s\n", data->notice().c_str());
   // A run's evaluation and this one shall give the same bits: by the algorithms that the run chose.
   const bool exact = chosen("", state, "exact", "off") == "on";
+  const int64_t crops = reader->variants(), lane_batch = (options.batch + crops - 1) / crops * crops;
   Tuning tuning;
   const auto make = [&] {
     model.emplace(std::move(*graph), *device,
@@ -104,8 +145,8 @@ Answer evaluate_as_asked(const EvalOptions& options, Worker& worker) {
                                .pixels = pixels,
                                .lanes = {.lanes = threads,
                                          .threads = threads,
-                                         .lane_batch = options.batch,
-                                         .global_batch = options.batch * threads},
+                                         .lane_batch = lane_batch,
+                                         .global_batch = lane_batch * threads},
                                .tuning = exact ? nullptr : &tuning});
   };
   if (exact) {
@@ -127,7 +168,7 @@ Answer evaluate_as_asked(const EvalOptions& options, Worker& worker) {
   broadcast_parameters(model->arena(), worker.control());
   model->weights_changed();
   const Timer timer;
-  const EvaluationReport report = evaluate_together(*model, *data, worker);
+  const EvaluationReport report = evaluate_together(*model, *reader, worker);
   return {report, timer.seconds()};
 }
 

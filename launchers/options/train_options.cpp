@@ -6,6 +6,7 @@
 
 #include "core/base/error.hpp"
 #include "core/base/text.hpp"
+#include "io/augment/augmentation.hpp"
 #include "launchers/options/values.hpp"
 #include "launchers/run/fault.hpp"
 
@@ -42,10 +43,26 @@ OptionSet train_option_set(TrainOptions& o) {
 
   set.group("Data");
   set.integer("seed", o.seed, {.least = 0}, "of the initial weights and of the order of the data");
-  set.choice("shuffle", o.shuffle, {"on", "off"}, "off: samples in file order", {"blocks"});
-  set.choice("augment", o.augment, {"none"}, "changes made to images as they are read", {"flip", "crop"});
-  set.text("mean", o.mean, "X[,X..]|dataset",
-           "taken from every pixel, in pixel units: one number, one per channel, or the dataset's");
+  set.choice("shuffle", o.shuffle, {"on", "blocks", "off"},
+             "blocks: for data larger than memory, blocks of neighbouring samples are permuted, then samples within a "
+             "window of blocks; off: samples in file order");
+  set.integer("shuffle-block", o.shuffle_block, {.least = 0, .most = 1e12},
+              "shuffle blocks: samples in a block; 0: 4 MiB of them");
+  set.integer("shuffle-window", o.shuffle_window, {.least = 0, .most = 1e12},
+              "shuffle blocks: blocks in a window; 0: 256");
+  set.text("augment", o.augment, "T[, T..]|none",
+           "changes made to images as they are read, one after another: " + join(transform_names(), ", "));
+  set.text("eval-augment", o.eval_augment, "T[, T..]|none",
+           "the same for evaluation, which draws nothing: resize and centre-crop; kept in checkpoints");
+  set.integer(
+      "input-threads", o.input_threads, {.least = 0, .most = 4096},
+      "of each worker, that read and augment; 0: one, or as many as compute where images are decoded or resized");
+  set.integer("input-memory", o.input_memory, {.least = 0, .most = 1 << 30},
+              "MiB of each worker for batches read ahead; 0: for three batches");
+  set.on_off("direct", o.direct, "read shards past the page cache (O_DIRECT), for data larger than memory");
+  set.text("mean", o.mean, "X[,X..]|dataset|image",
+           "taken from every pixel, in pixel units: one number, one per channel, or the dataset's; image: the mean "
+           "picture of the dataset, at the place where each pixel came from");
   set.text("scale", o.scale, "X[,X..]|dataset",
            "then multiplied with: a number, a fraction, or one over the dataset's deviation");
 
@@ -142,6 +159,8 @@ void check(const TrainOptions& o) {
   make_optimizer(o.optimizer);
   const Schedule schedule(resolved_schedule(o, o.batch));
   if (!o.fault.empty()) parse_fault(o.fault);
+  [[maybe_unused]] const Augmentation augment("augment", o.augment);
+  evaluation_chain(o.eval_augment);
   if (o.exact && o.exchange_dtype != "fp32") {
     fail(ExitCode::usage, "exact on: exchange-dtype ", o.exchange_dtype,
          " rounds as many times as there are workers; use --exchange-dtype fp32, or --exact off");

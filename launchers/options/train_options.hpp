@@ -23,7 +23,12 @@ struct TrainOptions {
   int64_t seed = 1;
 
   std::string shuffle = "on";
-  std::string augment = "none";
+  int64_t shuffle_block = 0;   // samples; 0: 4 MiB of them
+  int64_t shuffle_window = 0;  // blocks; 0: 256
+  std::string augment = "none", eval_augment = "none";
+  int input_threads = 0;     // 0: chosen
+  int64_t input_memory = 0;  // MiB; 0: what three batches take
+  bool direct = false;       // past the page cache
   std::string mean = "0", scale = "1/255";
 
   std::string loss;  // in place of the network's own; "": that

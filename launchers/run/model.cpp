@@ -74,15 +74,18 @@ void broadcast_parameters(const ParameterArena& arena, Communicator& communicato
   }
 }
 
-void check_data_fits(const Graph& graph, const ShardHeader& header, int64_t class_count, const std::string& folder) {
+void check_data_fits(const Graph& graph, const Dataset& data, const Augmentation& chain, const std::string& chain_key) {
+  const std::string& folder = data.folder();
   if (graph.loss() < 0) {
     fail(ExitCode::usage, graph.text.source, ": there is no loss to measure by; end the network with `loss softmax`");
   }
-  if (header.image != graph.input()) {
-    fail(ExitCode::usage, graph.text.source, ": the network's input is ", graph.input().text(), ", images of ", folder,
-         " are ", header.image.text(), "; write `input ", header.image.text(), "`, or use other data");
+  if (graph.input().rank() != 3) {
+    fail(ExitCode::usage, graph.text.source, ": the network's input is flat, ", graph.input().text(), ", images of ",
+         folder, " are ", data.image().text(), "; write `input HxWxC`");
   }
+  check_pictures_fit(data.header(), chain, graph.input(), chain_key, folder, graph.text.source);
   const int64_t outputs = graph.nodes[static_cast<size_t>(graph.prediction())].output.count();
+  const int64_t class_count = data.class_count();
   if (class_count > outputs && !graph.nodes.back().layer->is_regression()) {
     fail(ExitCode::usage, graph.text.source, ": the network has ", outputs, outputs == 1 ? " output, " : " outputs, ",
          folder, " has ", class_count, " classes; give the last layer K=", class_count);

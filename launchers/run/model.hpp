@@ -10,7 +10,7 @@
 
 #include "core/train/lanes.hpp"
 #include "distributed/communicator.hpp"
-#include "io/shard.hpp"
+#include "io/picture_source.hpp"
 
 namespace convoy {
 
@@ -86,8 +86,8 @@ class Model {
 /// Collective: the weights, and the optimizer's state, of rank 0 on every worker.
 void broadcast_parameters(const ParameterArena& arena, Communicator& communicator);
 
-/// Throws Error(usage) unless images and labels of the dataset fit the network.
-void check_data_fits(const Graph& graph, const ShardHeader& header, int64_t class_count, const std::string& folder);
+/// Throws Error(usage) unless images and labels of the dataset fit the network, the images by way of `chain`.
+void check_data_fits(const Graph& graph, const Dataset& data, const Augmentation& chain, const std::string& chain_key);
 
 /// Throws Error(out_of_memory) if `workers` such plans exceed what this machine has left, or one of them what this
 /// process's control group leaves it.

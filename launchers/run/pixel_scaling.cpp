@@ -12,7 +12,7 @@ std::vector<float> per_channel(const char* key, const std::string& text, int64_t
   const auto values = parse_fractions(text);
   if (!values) {
     fail(ExitCode::usage, key, " ", text, ": expected a number, a fraction such as 1/255, one of them per channel ",
-         "between commas, or dataset");
+         "between commas, or dataset (mean: or image)");
   }
   if (values->size() != 1 && static_cast<int64_t>(values->size()) != channels) {
     fail(ExitCode::usage, key, " ", text, ": ", values->size(), " values for images of ", channels,
@@ -35,7 +35,10 @@ void require_statistics(const char* key, const std::vector<double>& stored, int6
 PixelsSpec pixel_scaling(const std::string& mean, const std::string& scale, const ShardHeader& header) {
   const int64_t channels = header.image[2];
   PixelsSpec spec{.input = header.image, .dtype = header.dtype};
-  if (mean == "dataset") {
+  if (mean == "image") {
+    spec.dtype = DType::f32;
+    spec.mean.assign(static_cast<size_t>(channels), 0);
+  } else if (mean == "dataset") {
     require_statistics("mean", header.mean, channels);
     for (const double value : header.mean) spec.mean.push_back(static_cast<float>(value));
   } else {
@@ -51,6 +54,24 @@ PixelsSpec pixel_scaling(const std::string& mean, const std::string& scale, cons
     spec.scale = per_channel("scale", scale, channels);
   }
   return spec;
+}
+
+MeanImage mean_image_of(const Dataset& dataset) {
+  MeanImage mean{.shape = dataset.image(), .pixels = dataset.mean_image()};
+  if (!mean.empty()) return mean;
+  fail(ExitCode::usage, "mean image: ", dataset.folder(),
+       " holds no mean picture, which needs raw images of one size; import it anew, or use mean = dataset");
+}
+
+void check_mean_image(const MeanImage& mean, const Dataset& dataset, const Augmentation& chain) {
+  if (dataset.dtype() != DType::u8 || mean.shape != dataset.image()) {
+    fail(ExitCode::usage, "mean image: it is ", mean.shape.text(), ", images of ", dataset.folder(), " are ",
+         dataset.image().text(), " ", name_of(dataset.dtype()), "; import them alike, or use mean = dataset");
+  }
+  if (!chain.keeps_pixels()) {
+    fail(ExitCode::usage, "mean image: '", chain.text(),
+         "' resamples pictures, after which no pixel has its place in the mean picture; use mean = dataset");
+  }
 }
 
 std::string channel_text(const std::vector<float>& values) {

@@ -64,8 +64,17 @@ std::vector<std::string> check_same_run(const CheckpointState& stored, const Che
          "; resume with that, or start another run with --init ", checkpoint);
   };
   must_agree("seed", concat(stored.seed), concat(asked.seed));
-  for (const char* key : {"batch", "shuffle", "samples-per-epoch", "mean", "scale", "optimizer"}) {
+  for (const char* key : {"batch", "shuffle", "shuffle-blocks", "samples-per-epoch", "mean", "scale", "optimizer"}) {
     must_agree(key, note(stored, key), note(asked, key));
+  }
+  const auto chain = [](const CheckpointState& state, const std::string& key) {
+    const std::string text = note(state, key);
+    return text.empty() ? "none" : text;  // of a version that had none
+  };
+  must_agree("augment", chain(stored, "augment"), chain(asked, "augment"));
+  if (stored.mean_image.pixels != asked.mean_image.pixels) {
+    fail(ExitCode::usage, "mean image: the data's mean picture is not that of ", checkpoint,
+         "; resume with the same data, or start another run with --init ", checkpoint);
   }
   // Under exact the lanes are a promise; without it they follow from the number of workers and threads.
   const bool both_exact = note(stored, "exact") == "on" && note(asked, "exact") == "on";
@@ -77,6 +86,11 @@ std::vector<std::string> check_same_run(const CheckpointState& stored, const Che
     if (!before.empty() && before != now) {
       notices.push_back(concat(key, " was ", before, " and is ", now, " now: the bits may differ from here on"));
     }
+  }
+  const std::string before = chain(stored, "eval-augment"), now = chain(asked, "eval-augment");
+  if (before != now) {
+    notices.push_back(
+        concat("eval-augment was ", before, " and is ", now, " now: evaluations before and after do not compare"));
   }
   return notices;
 }

@@ -11,6 +11,13 @@ namespace convoy {
 
 namespace {
 
+// What an encoded image takes, for the size of blocks: about that of ImageNet's.
+constexpr uint64_t encoded_bytes = 100 << 10;
+
+Shuffle shuffle_of(const std::string& word) {
+  return word == "on" ? Shuffle::on : word == "off" ? Shuffle::off : Shuffle::blocks;
+}
+
 /// The device without its number of threads: lanes tell what bits depend on.
 std::string machine_of(const Device& device) {
   std::string text = device.describe();
@@ -30,17 +37,28 @@ RunPlan make_run_plan(const TrainOptions& options, int workers, int threads) {
   plan.graph = build_graph(options.loss.empty() ? network : with_loss(network, options.loss));
   plan.network = plan.graph.text.text;
   plan.compute = compute_type(options.precision);
-  plan.data = std::make_unique<Dataset>(options.data);
-  check_data_fits(plan.graph, plan.data->header(), plan.data->class_count(), options.data);
+  const ReadOptions read{.access = options.direct ? ReadOptions::Access::direct : ReadOptions::Access::page_cache};
+  plan.data = std::make_unique<Dataset>(options.data, read);
+  plan.augment = Augmentation("augment", options.augment);
+  plan.eval_augment = Augmentation("eval-augment", options.eval_augment);
+  check_data_fits(plan.graph, *plan.data, plan.augment, "augment");
   if (!options.eval_data.empty()) {
-    plan.eval_data = std::make_unique<Dataset>(options.eval_data);
-    check_data_fits(plan.graph, plan.eval_data->header(), plan.eval_data->class_count(), options.eval_data);
+    plan.eval_data = std::make_unique<Dataset>(options.eval_data, read);
+    check_data_fits(plan.graph, *plan.eval_data, plan.eval_augment, "eval-augment");
     if (plan.eval_data->dtype() != plan.data->dtype()) {
       fail(ExitCode::usage, "eval-data ", options.eval_data, ": its images are ", name_of(plan.eval_data->dtype()),
            ", those to train on are ", name_of(plan.data->dtype()), "; import both alike");
     }
   }
   plan.pixels = pixel_scaling(options.mean, options.scale, plan.data->header());
+  if (options.mean == "image") {
+    plan.mean_image = mean_image_of(*plan.data);
+    check_mean_image(plan.mean_image, *plan.data, plan.augment);
+    if (plan.eval_data) check_mean_image(plan.mean_image, *plan.eval_data, plan.eval_augment);
+  }
+  plan.shuffle = shuffle_of(options.shuffle);
+  plan.blocks = BlockShuffle::of(plan.data->encoding() == Encoding::raw ? plan.data->image_bytes() : encoded_bytes,
+                                 options.shuffle_block, options.shuffle_window);
   plan.lanes = choose_lanes({.batch = options.batch,
                              .workers = workers,
                              .threads = threads,
@@ -49,9 +67,22 @@ RunPlan make_run_plan(const TrainOptions& options, int workers, int threads) {
                              .parameters = plan.graph.parameters(),
                              .mixing = plan.graph.mixes_images() ? Mixing::within_lane : Mixing::none,
                              .bits = options.exact ? Bits::exact : Bits::repeatable});
+  plan.input = plan_input(training_pictures(plan, plan.graph.input(), 0),
+                          {.share = options.batch / workers,
+                           .threads = options.input_threads,
+                           .worker_threads = threads,
+                           .most_bytes = static_cast<uint64_t>(options.input_memory) << 20});
   plan.steps = total_steps(options, plan.data->size());
   plan.schedule = std::make_unique<Schedule>(resolved_schedule(options, plan.data->size()));
   return plan;
+}
+
+PictureSource training_pictures(const RunPlan& plan, const Shape& input, uint64_t seed) {
+  return {*plan.data, input, {plan.augment}, seed, plan.mean_image.empty() ? nullptr : &plan.mean_image};
+}
+
+PictureSource evaluation_pictures(const RunPlan& plan, const Shape& input) {
+  return {*plan.eval_data, input, {plan.eval_augment}, 0, plan.mean_image.empty() ? nullptr : &plan.mean_image};
 }
 
 DType compute_type(const std::string& precision) {
@@ -68,8 +99,10 @@ CheckpointState describe_run(const TrainOptions& options, const RunPlan& plan, c
   state.recipe = options.recipe;
   state.notes = {{"batch", concat(options.batch)},
                  {"shuffle", options.shuffle},
+                 {"augment", plan.augment.text()},
+                 {"eval-augment", plan.eval_augment.text()},
                  {"samples-per-epoch", concat(plan.data->size())},
-                 {"mean", channel_text(plan.pixels.mean)},
+                 {"mean", plan.mean_image.empty() ? channel_text(plan.pixels.mean) : "image"},
                  {"scale", channel_text(plan.pixels.scale)},
                  {"optimizer", options.optimizer.name},
                  {"exact", options.exact ? "on" : "off"},
@@ -78,6 +111,10 @@ CheckpointState describe_run(const TrainOptions& options, const RunPlan& plan, c
                  {"precision", name_of(plan.compute)},
                  {"machine", machine_of(device)},
                  {"convoy", CONVOY_VERSION}};
+  if (plan.shuffle == Shuffle::blocks) {
+    state.notes["shuffle-blocks"] = concat(plan.blocks.block, " samples, windows of ", plan.blocks.window);
+  }
+  state.mean_image = plan.mean_image;
   return state;
 }
 
@@ -94,7 +131,15 @@ std::vector<std::string> opening_lines(const TrainOptions& options, const RunPla
              with_commas(graph.multiply_adds()), " multiply-adds an image"),
       concat("data ", options.data, ": ", with_commas(data.size()), " images ", data.image().text(), ", ",
              data.class_count(), " classes; ", with_commas(plan.steps), " steps of ", options.batch, " images")};
+  if (!plan.augment.empty()) lines.push_back("augment " + plan.augment.text());
+  if (plan.shuffle == Shuffle::blocks) {
+    lines.push_back(concat("shuffle blocks of ", with_commas(plan.blocks.block), " samples, ",
+                           with_commas(plan.blocks.window), " in a window"));
+  }
   for (std::string& line : unused_keys_text(options)) lines.push_back(std::move(line));
+  for (const Dataset* dataset : {plan.data.get(), plan.eval_data.get()}) {
+    if (dataset && !dataset->notice().empty()) lines.push_back(dataset->notice());
+  }
   if (options.precision == "auto" && plan.compute == DType::f32) {
     lines.emplace_back("precision auto: this processor does not multiply bf16 numbers, so this run is in fp32");
   }

@@ -6,7 +6,7 @@
 #include "core/graph/graph.hpp"
 #include "core/optim/schedule.hpp"
 #include "io/checkpoint.hpp"
-#include "io/dataset.hpp"
+#include "io/pipeline.hpp"
 #include "launchers/options/train_options.hpp"
 #include "launchers/run/fault.hpp"
 #include "launchers/run/lane_choice.hpp"
@@ -18,6 +18,11 @@ struct RunPlan {
   std::string network;                       // its text
   std::unique_ptr<Dataset> data, eval_data;  // the latter may be null
   PixelsSpec pixels;
+  MeanImage mean_image;  // with mean=image
+  Augmentation augment, eval_augment;
+  Shuffle shuffle = Shuffle::on;
+  BlockShuffle blocks;
+  InputPlan input;
   LaneChoice lanes;
   DType compute = DType::f32;
   int64_t steps = 0;
@@ -25,6 +30,10 @@ struct RunPlan {
   std::unique_ptr<Optimizer> optimizer;
   Fault fault;
 };
+
+/// Pictures to train on, and to evaluate with, as the plan says; the plan must outlive them.
+PictureSource training_pictures(const RunPlan& plan, const Shape& input, uint64_t seed);
+PictureSource evaluation_pictures(const RunPlan& plan, const Shape& input);
 
 /// Reads network and data and checks that all fits together. Throws Error(usage) or Error(data). `threads` is this
 /// worker's number.

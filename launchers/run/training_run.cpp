@@ -17,8 +17,6 @@
 namespace convoy {
 namespace {
 
-constexpr int batches_ahead = 3;
-
 /// Batches from the pipeline; notes where the worker is and fails on purpose where it is told to.
 class WatchedSource : public BatchSource {
  public:
@@ -90,8 +88,7 @@ class TrainingRun {
 
   MemoryPlan memory_plan() const {
     MemoryPlan memory = model_->plan(exchange_ && exchange_->problem().empty() ? exchange_->sharers() : 1);
-    memory.parts.push_back({"input", batches_ahead * static_cast<size_t>(options_.batch / worker_.size()) *
-                                         (plan_.data->image_bytes() + sizeof(int32_t))});
+    memory.parts.push_back({concat("input (", plan_.input.depth, " batches)"), plan_.input.bytes});
     return memory;
   }
 
@@ -163,14 +160,16 @@ class TrainingRun {
 
   RunOutcome train_to_the_end() {
     const Timer timer;
-    const Sampler sampler(plan_.data->size(), asked_.seed, options_.shuffle == "on" ? Shuffle::on : Shuffle::off);
-    Pipeline pipeline(*plan_.data, sampler,
+    const Sampler sampler(plan_.data->size(), asked_.seed, plan_.shuffle, plan_.blocks);
+    const Shape input = model_->net().graph().input();
+    Pipeline pipeline(training_pictures(plan_, input, asked_.seed), sampler,
                       {.first_step = start_.step,
                        .last_step = plan_.steps,
                        .global_batch = options_.batch,
                        .worker = worker_.rank(),
                        .workers = worker_.size(),
-                       .depth = batches_ahead});
+                       .depth = plan_.input.depth,
+                       .threads = plan_.input.threads});
     WatchedSource source(pipeline, state_, plan_.fault, worker_.rank(), start_.step);
     const std::unique_ptr<GradientSink> sink = make_sink();
 
@@ -183,8 +182,10 @@ class TrainingRun {
     ExchangeSummary summary(worker_.size());
     observers.push_back(&summary);
     std::optional<EvaluationObserver> evaluation;
+    std::optional<EvaluationReader> evaluation_reader;
     if (plan_.eval_data) {
-      evaluation.emplace(*model_, *plan_.eval_data, worker_, state_, console_, metrics_ ? &*metrics_ : nullptr,
+      evaluation_reader.emplace(evaluation_pictures(plan_, input));
+      evaluation.emplace(*model_, *evaluation_reader, worker_, state_, console_, metrics_ ? &*metrics_ : nullptr,
                          options_.eval_every);
       observers.push_back(&*evaluation);
     }

@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <cstdlib>
+#include <cstring>
 #include <new>
 #include <thread>
 
@@ -88,6 +89,73 @@ TEST_F(PipelineTest, GivesBatchesInStepOrderAtAnyThreadsAndDepth) {
   }
 }
 
+TEST_F(PipelineTest, ThreadsShareABatchWithoutChangingIt) {
+  // Pictures of 20x21 that are cropped to 16x18: pieces are of one sample or a few, and threads take them as they come.
+  const Shape stored = {20, 21, 3}, input = {16, 18, 3};
+  const TempFolder folder;
+  write_made_up(folder.path(), {.image = stored, .samples = samples, .shards = 2});
+  const Dataset dataset(folder.path());
+  const PictureSource pictures(dataset, input, {Augmentation("augment", "random-crop 16x18, flip, pca-lighting")}, 7);
+  for (const Shuffle shuffle : {Shuffle::on, Shuffle::blocks}) {
+    const Sampler sampler(samples, 7, shuffle, {.block = 8, .window = 3});
+    std::vector<std::vector<std::byte>> expected;
+    for (int64_t step = 0; step < 12; ++step) {
+      std::vector<std::byte>& batch = expected.emplace_back(36 * pictures.image_bytes());
+      PictureSource::Buffers buffers;
+      for (int64_t i = 0; i < 36; ++i) {
+        const int64_t position = step * 36 + i;
+        pictures.read(sampler.sample(position), position, buffers, batch.data() + i * input.count());
+      }
+    }
+    for (const int workers : {1, 2, 3}) {
+      for (int worker = 0; worker < workers; ++worker) {
+        for (const int threads : {1, 2, 5}) {
+          Pipeline pipeline(pictures, sampler,
+                            {.last_step = 12,
+                             .global_batch = 36,
+                             .worker = worker,
+                             .workers = workers,
+                             .depth = 2,
+                             .threads = threads});
+          const int64_t share = 36 / workers;
+          for (int64_t step = 0; step < 12; ++step) {
+            const Batch& batch = pipeline.next();
+            ASSERT_EQ(batch.images.shape, input.batched(share));
+            const std::byte* whole = expected[static_cast<size_t>(step)].data() + worker * share * input.count();
+            ASSERT_EQ(std::memcmp(batch.images.data, whole, static_cast<size_t>(share * input.count())), 0)
+                << step << ", " << workers << " workers, " << threads << " threads";
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST_F(PipelineTest, PicturesOfTheWrongSizeAreNamed) {
+  const Dataset dataset(folder_.path());
+  const PictureSource pictures(dataset, {5, 5, 2}, {Augmentation("augment", "random-crop 5")}, 7);
+  Pipeline pipeline(pictures, Sampler(samples, 7, Shuffle::off), {.last_step = 2, .global_batch = 4, .threads = 2});
+  EXPECT_THAT(error_of(ExitCode::data, [&] { pipeline.next(); }),
+              AllOf(HasSubstr(folder_ / "part-0.h5: image 0 at byte "), HasSubstr("4x3"), HasSubstr("random-crop 5")));
+}
+
+TEST_F(PipelineTest, MemoryForInputIsKept) {
+  const Dataset dataset(folder_.path());
+  const PictureSource pictures(dataset);
+  const uint64_t batch = 16 * (24 + 4);
+  EXPECT_EQ(plan_input(pictures, {.share = 16}).depth, 3);
+  EXPECT_EQ(plan_input(pictures, {.share = 16}).bytes, 3 * batch);
+  EXPECT_EQ(plan_input(pictures, {.share = 16, .worker_threads = 8}).threads, 1);
+  EXPECT_EQ(plan_input(pictures, {.share = 16, .threads = 5, .worker_threads = 8}).threads, 5);
+  EXPECT_EQ(plan_input(pictures, {.share = 16, .most_bytes = 2 * batch + 1}).depth, 2);
+  EXPECT_EQ(plan_input(pictures, {.share = 16, .most_bytes = batch}).depth, 1);
+  EXPECT_EQ(plan_input(pictures, {.share = 16, .most_bytes = 1000 * batch}).depth, 64);
+  EXPECT_THAT(error_of(ExitCode::usage, [&] { plan_input(pictures, {.share = 16, .most_bytes = batch - 1}); }),
+              AllOf(HasSubstr("input-memory"), HasSubstr("smaller batch")));
+  const PictureSource resized(dataset, {4, 3, 2}, {Augmentation("augment", "resize 4x3")}, 7);
+  EXPECT_EQ(plan_input(resized, {.share = 16, .worker_threads = 8}).threads, 8);
+}
+
 TEST_F(PipelineTest, WorkersShareEachBatchEqually) {
   const Dataset dataset(folder_.path());
   const Sampler sampler(samples, 7, Shuffle::on);
@@ -168,11 +236,17 @@ TEST_F(PipelineTest, EndsAtAnyMoment) {
 TEST_F(PipelineTest, AStepAllocatesNothing) {
   const Dataset dataset(folder_.path());
   const Sampler sampler(samples, 7, Shuffle::on);
-  Pipeline pipeline(dataset, sampler, {.last_step = 10000, .global_batch = 16, .threads = 2});
-  for (int step = 0; step < 10; ++step) pipeline.next();  // threads may still be starting before the first batches
-  const int64_t before = allocations;
-  for (int step = 10; step < 500; ++step) pipeline.next();
-  EXPECT_EQ(allocations - before, 0);
+  const PictureSource augmented(dataset, {3, 3, 2}, {Augmentation("augment", "random-crop 3, flip, brightness 0.4")},
+                                7);
+  for (const PictureSource& pictures : {PictureSource(dataset), augmented}) {
+    // A thread's first picture of its own takes buffers, and with two threads one may come late to it.
+    const int threads = pictures.as_stored() ? 2 : 1;
+    Pipeline pipeline(pictures, sampler, {.last_step = 10000, .global_batch = 16, .threads = threads});
+    for (int step = 0; step < 50; ++step) pipeline.next();  // threads may still be starting before the first batches
+    const int64_t before = allocations;
+    for (int step = 50; step < 500; ++step) pipeline.next();
+    EXPECT_EQ(allocations - before, 0);
+  }
 }
 
 }  // namespace

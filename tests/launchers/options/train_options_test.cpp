@@ -45,8 +45,10 @@ TEST(TrainOptions, WhatIsMissingIsNamed) {
   EXPECT_THAT(usage_error(complete({"--fault", "kill:1"})), HasSubstr("kill:1"));
 }
 
-TEST(TrainOptions, ValuesOfTheDesignThatComeLaterAreNotCalledWrong) {
-  EXPECT_THAT(usage_error(complete({"--shuffle", "blocks"})), HasSubstr("not supported by this version"));
+TEST(TrainOptions, ChainsAreReadBeforeAnythingElse) {
+  EXPECT_EQ(parse_train_options(complete({"--augment", "random-crop 24, flip"})).augment, "random-crop 24, flip");
+  EXPECT_THAT(usage_error(complete({"--augment", "random-crop 24, flipp"})), HasSubstr("did you mean 'flip'?"));
+  EXPECT_THAT(usage_error(complete({"--eval-augment", "flip"})), HasSubstr("eval-augment: 'flip' draws"));
 }
 
 TEST(TrainOptions, ARecipeIsReadAndFlagsBeatIt) {
