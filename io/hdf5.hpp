@@ -60,6 +60,9 @@ struct Region {
 
 // Reading. Every function throws Error(data) naming the file.
 
+/// Error(data) for a failed call of HDF5, with its reason.
+[[noreturn]] void fail_reading(const File& file, const std::string& what);
+
 /// Tells apart: missing, a folder, empty, not HDF5, cut off (both sizes), damaged.
 File open_file(const std::string& path);
 
@@ -70,6 +73,9 @@ struct DatasetInfo {
   H5T_class_t type = H5T_NO_CLASS;
   size_t element_bytes = 0;
   bool is_signed = false;
+  bool big_endian = false;
+  std::vector<int64_t> chunk;  // its dimensions; empty where the dataset is not chunked
+  std::string filters;         // "gzip, shuffle"
   H5D_layout_t layout = H5D_LAYOUT_ERROR;
   Region data;  // bytes 0 where nothing was written, or where the data are not in this file as they are
 };
@@ -100,7 +106,8 @@ uint64_t read_uint(const File& file, const std::string& object, const std::strin
 
 // Writing, into a file made by Draft.
 
-/// Makes a contiguous dataset and the groups above it; returns where its data go. Nothing is written there.
+/// Makes a contiguous dataset and the groups above it; returns where its data go, {} where a dimension is 0. Nothing is
+/// written there.
 Region add_dataset(const File& file, const std::string& dataset, hid_t type, const std::vector<int64_t>& dims);
 /// Makes a dataset and writes it.
 void write(const File& file, const std::string& dataset, hid_t type, const std::vector<int64_t>& dims,

@@ -28,11 +28,6 @@ std::string reason() {
   return text.empty() ? "no reason given" : text;
 }
 
-[[noreturn]] void fail_reading(const File& file, const std::string& what) {
-  fail(ExitCode::data, file.path, ": ", what, " cannot be read (HDF5: ", reason(),
-       "); the file may be damaged: make it or fetch it again");
-}
-
 /// The size that the superblock says the file has; 0 where there is no superblock, as in files that are not HDF5.
 /// https://docs.hdfgroup.org/hdf5/v1_14/_f_m_t3.html, II.A.
 uint64_t size_in_superblock(const FileDescriptor& file, const std::string& path, uint64_t file_size) {
@@ -112,6 +107,11 @@ T read_number(const File& file, const std::string& object, const std::string& na
 
 }  // namespace
 
+void fail_reading(const File& file, const std::string& what) {
+  fail(ExitCode::data, file.path, ": ", what, " cannot be read (HDF5: ", reason(),
+       "); the file may be damaged: make it or fetch it again");
+}
+
 Session::Session() : lock_(session_mutex()) {
   H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
 }
@@ -133,6 +133,24 @@ bool exists(const File& file, const std::string& object) {
   }
 }
 
+namespace {
+
+std::string filters_of(hid_t creation) {
+  std::string text;
+  for (int i = 0; i < H5Pget_nfilters(creation); ++i) {
+    std::array<char, 64> name{};
+    unsigned flags = 0, config = 0;
+    size_t values = 0;
+    const H5Z_filter_t filter = H5Pget_filter2(creation, static_cast<unsigned>(i), &flags, &values, nullptr,
+                                               name.size() - 1, name.data(), &config);
+    const std::string shown = filter == H5Z_FILTER_DEFLATE ? "gzip" : name[0] ? name.data() : std::to_string(filter);
+    text += (text.empty() ? "" : ", ") + shown;
+  }
+  return text;
+}
+
+}  // namespace
+
 DatasetInfo describe(const File& file, const std::string& dataset) {
   const Handle opened = open_dataset(file, dataset);
   const Handle space(H5Dget_space(opened.get()), H5Sclose);
@@ -148,7 +166,14 @@ DatasetInfo describe(const File& file, const std::string& dataset) {
   info.type = H5Tget_class(type.get());
   info.element_bytes = H5Tget_size(type.get());
   info.is_signed = info.type == H5T_INTEGER && H5Tget_sign(type.get()) == H5T_SGN_2;
+  info.big_endian = H5Tget_order(type.get()) == H5T_ORDER_BE;
   info.layout = H5Pget_layout(creation.get());
+  if (info.layout == H5D_CHUNKED) {
+    std::vector<hsize_t> chunk(dims.size());
+    H5Pget_chunk(creation.get(), rank, chunk.data());
+    info.chunk.assign(chunk.begin(), chunk.end());
+    info.filters = filters_of(creation.get());
+  }
   const haddr_t offset = H5Dget_offset(opened.get());
   if (info.layout == H5D_CONTIGUOUS && offset != HADDR_UNDEF && H5Pget_external_count(creation.get()) == 0) {
     info.data = {.offset = offset, .bytes = H5Dget_storage_size(opened.get())};

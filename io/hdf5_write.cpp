@@ -74,6 +74,7 @@ void make_group(const File& file, const std::string& group) {
 Region add_dataset(const File& file, const std::string& dataset, hid_t type, const std::vector<int64_t>& dims) {
   const Handle made = make_dataset(file, dataset, type, dims);
   const haddr_t offset = H5Dget_offset(made.get());
+  if (std::find(dims.begin(), dims.end(), 0) != dims.end()) return {};
   const Region region{.offset = offset, .bytes = H5Dget_storage_size(made.get())};
   if (offset == HADDR_UNDEF || region.bytes == 0) fail_writing(file, dataset);
   return region;

@@ -1,189 +1,93 @@
 // Reading shards: HDF5 says where the images lie, pread fetches them, CRC32C vouches for them.
-#include <algorithm>
+#include <fcntl.h>
+
 #include <cstring>
-#include <limits>
+#include <optional>
 
 #include "core/base/crc32c.hpp"
 #include "core/base/error.hpp"
-#include "io/hdf5.hpp"
-#include "io/posix_file.hpp"
+#include "core/base/text.hpp"
+#include "io/direct_file.hpp"
 #include "io/shard.hpp"
+#include "io/shard_contents.hpp"
 
 namespace convoy {
 namespace {
 
-constexpr const char* how_to_make = "make datasets with \"convoy import\"";
-
-void check_kind(const hdf5::File& file) {
-  if (hdf5::exists(file, "params")) {
-    fail(ExitCode::data, file.path, ": holds a network's parameters, not images; give a dataset's folder");
-  }
-  for (const char* name : {"images", "labels"}) {
-    if (!hdf5::exists(file, name)) {
-      fail(ExitCode::data, file.path, ": is no shard of a dataset, it has no \"", name, "\"; ", how_to_make);
-    }
-  }
-  if (!hdf5::has_attribute(file, "/", "format")) return;
-  const std::string format = hdf5::read_text(file, "/", "format");
-  if (format != "convoy-shard") {
-    fail(ExitCode::data, file.path, ": has the format \"", format, "\", not convoy-shard; ", how_to_make);
-  }
-  const int64_t version = hdf5::read_int(file, "/", "version");
-  if (version != 1) {
-    fail(ExitCode::data, file.path, ": has version ", version,
-         " of the shard format, this program reads 1; use a newer Convoy, or import the dataset again");
-  }
-}
-
-/// Why images cannot be read by offset, or "".
-std::string why_not_by_offset(const hdf5::DatasetInfo& images, uint64_t expected_bytes) {
-  if (images.layout == H5D_CHUNKED) return "is chunked (or compressed)";
-  if (images.layout != H5D_CONTIGUOUS) return "is not contiguous";
-  if (images.data.bytes == 0) return "was never written, or lies in another file";
-  if (images.data.bytes != expected_bytes) return "does not fill its place in the file";
-  return "";
-}
-
-/// Fills image and count of the header; returns where the images lie.
-hdf5::Region read_image_layout(const hdf5::File& file, ShardHeader& header) {
-  const hdf5::DatasetInfo images = hdf5::describe(file, "images");
-  const std::vector<int64_t>& dims = images.dims;
-  const bool any_empty = std::any_of(dims.begin(), dims.end(), [](int64_t dim) { return dim < 1; });
-  if ((dims.size() != 4 && dims.size() != 3) || any_empty) {
-    fail(ExitCode::data, file.path, ": images has shape ", hdf5::text_of(dims),
-         ", where (N,H,W,C) or (N,H,W) was expected, none of them 0; ", how_to_make);
-  }
-  if (images.type != H5T_INTEGER || images.element_bytes != 1 || images.is_signed) {
-    fail(ExitCode::data, file.path, ": images are not uint8; ", how_to_make);
-  }
-  header.count = dims[0];
-  header.image = Shape{dims[1], dims[2], dims.size() == 4 ? dims[3] : 1};
-  const auto bytes = static_cast<uint64_t>(header.count * header.image.count());
-  if (const std::string why = why_not_by_offset(images, bytes); !why.empty()) {
-    fail(ExitCode::data, file.path, ": images ", why,
-         ", so that it cannot be read by offset; write it contiguous (h5py: without chunks and compression)");
-  }
-  return images.data;
-}
-
-void read_description(const hdf5::File& file, ShardHeader& header) {
-  const auto has = [&](const char* name) { return hdf5::has_attribute(file, "/", name); };
-  if (has("classes")) header.classes = hdf5::read_texts(file, "/", "classes");
-  if (has("class_count")) header.class_count = hdf5::read_int(file, "/", "class_count");
-  if (!header.classes.empty()) header.class_count = static_cast<int64_t>(header.classes.size());
-  if (has("mean")) header.mean = hdf5::read_doubles(file, "/", "mean");
-  if (has("deviation")) header.deviation = hdf5::read_doubles(file, "/", "deviation");
-  if (has("dataset_id")) header.dataset_id = hdf5::read_text(file, "/", "dataset_id");
-  if (has("shard")) header.shard = static_cast<int>(hdf5::read_int(file, "/", "shard"));
-  if (has("shards")) header.shards = static_cast<int>(hdf5::read_int(file, "/", "shards"));
-  const auto channels = static_cast<size_t>(header.image[2]);
-  for (const std::vector<double>* values : {&header.mean, &header.deviation}) {
-    if (!values->empty() && values->size() != channels) {
-      fail(ExitCode::data, file.path, ": mean or deviation has ", values->size(), " values for ", channels,
-           " channels; import the dataset again");
-    }
-  }
-}
-
-/// Labels of any integer type; checks their number, checksum and range, and settles class_count.
-std::vector<int32_t> read_labels(const hdf5::File& file, ShardHeader& header) {
-  const hdf5::DatasetInfo info = hdf5::describe(file, "labels");
-  if (info.type != H5T_INTEGER || info.dims.size() != 1) {
-    fail(ExitCode::data, file.path, ": labels are not integers in one dimension; ", how_to_make);
-  }
-  if (info.dims[0] != header.count) {
-    fail(ExitCode::data, file.path, ": has ", header.count, " images and ", info.dims[0],
-         " labels; import the dataset again");
-  }
-  std::vector<int64_t> wide(static_cast<size_t>(header.count));
-  hdf5::read(file, "labels", H5T_NATIVE_INT64, wide.data());
-  const std::vector<int32_t> labels(wide.begin(), wide.end());
-  if (hdf5::has_attribute(file, "/", "labels_crc32c") &&
-      hdf5::read_uint(file, "/", "labels_crc32c") != crc32c(labels.data(), labels.size() * sizeof(int32_t))) {
-    fail(ExitCode::data, file.path,
-         ": its labels are damaged, they do not match their CRC32C; copy the shard again from its source, or import "
-         "the dataset again");
-  }
-  constexpr int64_t most = std::numeric_limits<int32_t>::max();
-  const int64_t limit = header.class_count > 0 ? std::min(header.class_count, most) : most;
-  for (size_t row = 0; row < wide.size(); ++row) {
-    if (wide[row] >= 0 && wide[row] < limit) continue;
-    fail(ExitCode::data, file.path, ": the label of row ", row, " is ", wide[row], ", outside 0 to ", limit - 1,
-         "; correct the labels and import the dataset again");
-  }
-  if (header.class_count <= 0) header.class_count = 1 + *std::max_element(wide.begin(), wide.end());
-  return labels;
-}
-
-std::vector<uint32_t> read_checksums(const hdf5::File& file, const ShardHeader& header) {
-  if (!hdf5::exists(file, "crc32c")) {
-    if (!hdf5::has_attribute(file, "/", "format")) return {};
-    fail(ExitCode::data, file.path, ": its table of checksums, crc32c, is missing; import the dataset again");
-  }
-  const hdf5::DatasetInfo info = hdf5::describe(file, "crc32c");
-  if (info.type != H5T_INTEGER || info.dims != std::vector<int64_t>{header.count}) {
-    fail(ExitCode::data, file.path, ": its table of checksums has shape ", hdf5::text_of(info.dims), " for ",
-         header.count, " images; import the dataset again");
-  }
-  std::vector<uint32_t> checksums(static_cast<size_t>(header.count));
-  hdf5::read(file, "crc32c", H5T_NATIVE_UINT32, checksums.data());
-  return checksums;
-}
+constexpr const char* remedy = "; copy the shard again from its source, or import the dataset again";
 
 }  // namespace
 
-struct ShardReader::Impl {
-  void fetch(int64_t row, int64_t count, uint8_t* to) const;
-  void check(int64_t row, const uint8_t* image) const;
+struct ShardReader::Impl : ShardContents {
+  void fetch(int64_t row, int64_t count, std::byte* to) const;
+  void check(int64_t row, const std::byte* image) const;
+  void check_rows(int64_t row, int64_t count, Encoding wanted) const;
 
-  uint64_t offset_of(int64_t row) const { return images.offset + static_cast<uint64_t>(row) * image_bytes; }
+  /// Bytes [begin, end) of `data` that hold image `row`.
+  uint64_t begin_of(int64_t row) const {
+    return offsets.empty() ? static_cast<uint64_t>(row) * image_bytes : offsets[static_cast<size_t>(row)];
+  }
+  size_t bytes_of(int64_t row) const { return static_cast<size_t>(begin_of(row + 1) - begin_of(row)); }
 
   std::string path;
-  ShardHeader header;
-  size_t image_bytes = 0;
+  ReadOptions options;
+  size_t image_bytes = 0;  // of raw images
   FileDescriptor file;
-  hdf5::Region images;
-  std::vector<int32_t> labels;
-  std::vector<uint32_t> checksums;  // empty: none
-  std::vector<uint8_t> held;        // all images, or empty
+  std::optional<DirectFile> direct;
+  std::unique_ptr<hdf5::Rows> reader;  // where HDF5 reads the images
+  std::string why_not_direct;
+  std::vector<std::byte> held;  // all images, or empty
 };
 
-void ShardReader::Impl::fetch(int64_t row, int64_t count, uint8_t* to) const {
-  const size_t bytes = static_cast<size_t>(count) * image_bytes;
+void ShardReader::Impl::fetch(int64_t row, int64_t count, std::byte* to) const {
+  const uint64_t begin = begin_of(row);
+  const auto bytes = static_cast<size_t>(begin_of(row + count) - begin);
   if (!held.empty()) {
-    std::memcpy(to, held.data() + static_cast<size_t>(row) * image_bytes, bytes);
+    std::memcpy(to, held.data() + begin, bytes);
     return;
   }
-  const size_t got = read_at(file, path, to, bytes, offset_of(row));
+  if (reader) {
+    if (header.encoding == Encoding::raw) return reader->read(row, count, to);
+    return reader->read(static_cast<int64_t>(begin), static_cast<int64_t>(bytes), to);
+  }
+  const uint64_t at = data.offset + begin;
+  const size_t got = direct ? direct->read_at(path, to, bytes, at) : read_at(file, path, to, bytes, at);
   if (got == bytes) return;
-  const int64_t missing = row + static_cast<int64_t>(got / image_bytes);
-  fail(ExitCode::data, path, ": image ", missing, " at byte ", offset_of(missing),
-       ": the file was cut short while it was read, it now has ", size_of_file(file, path),
-       " bytes; copy the shard again from its source, or import the dataset again");
+  int64_t missing = row;
+  while (begin_of(missing + 1) <= begin + got) ++missing;
+  fail(ExitCode::data, path, ": image ", missing, " at byte ", data.offset + begin_of(missing),
+       ": the file was cut short while it was read, it now has ", size_of_file(file, path), " bytes", remedy);
 }
 
-void ShardReader::Impl::check(int64_t row, const uint8_t* image) const {
-  const uint32_t found = crc32c(image, image_bytes);
+void ShardReader::Impl::check(int64_t row, const std::byte* image) const {
+  const uint32_t found = crc32c(image, bytes_of(row));
   if (found == checksums[static_cast<size_t>(row)]) return;
-  fail(ExitCode::data, path, ": image ", row, " at byte ", offset_of(row), ": its ", image_bytes,
-       " bytes are damaged, they do not match their CRC32C; copy the shard again from its source, or import the "
-       "dataset again");
+  fail(ExitCode::data, path, ": image ", row, " at byte ", data.offset + begin_of(row), ": its ", bytes_of(row),
+       " bytes are damaged, they do not match their CRC32C", remedy);
 }
 
-ShardReader::ShardReader(const std::string& path) : impl_(std::make_unique<Impl>()) {
+void ShardReader::Impl::check_rows(int64_t row, int64_t count, Encoding wanted) const {
+  if (row < 0 || count < 0 || count > header.count - row) {
+    fail(ExitCode::internal, path, ": rows ", row, " to ", row + count, " asked of ", header.count);
+  }
+  if (header.encoding != wanted) fail(ExitCode::internal, path, ": raw images asked of encoded ones, or the reverse");
+}
+
+ShardReader::ShardReader(const std::string& path, const ReadOptions& options) : impl_(std::make_unique<Impl>()) {
   Impl& shard = *impl_;
   shard.path = path;
+  shard.options = options;
   {
     const hdf5::Session session;
-    const hdf5::File file = hdf5::open_file(path);
-    check_kind(file);
-    shard.images = read_image_layout(file, shard.header);
-    read_description(file, shard.header);
-    shard.labels = read_labels(file, shard.header);
-    shard.checksums = read_checksums(file, shard.header);
+    static_cast<ShardContents&>(shard) = read_shard_contents(hdf5::open_file(path));
   }
-  shard.image_bytes = static_cast<size_t>(shard.header.image.count());
+  shard.image_bytes = static_cast<size_t>(shard.header.image.count()) * size_of(shard.header.dtype);
   shard.file = open_to_read(path);
+  if (!shard.through.empty()) {
+    shard.reader = std::make_unique<hdf5::Rows>(path, shard.rows);
+  } else if (options.access == ReadOptions::Access::direct) {
+    shard.direct = DirectFile::open(path, shard.why_not_direct);
+  }
 }
 
 ShardReader::~ShardReader() = default;
@@ -198,11 +102,44 @@ const std::vector<int32_t>& ShardReader::labels() const {
   return impl_->labels;
 }
 bool ShardReader::has_checksums() const {
-  return !impl_->checksums.empty();
+  return !impl_->checksums.empty() || impl_->header.count == 0;
+}
+
+bool ShardReader::through_hdf5() const {
+  return impl_->reader != nullptr;
+}
+
+std::string ShardReader::notice() const {
+  const Impl& shard = *impl_;
+  std::vector<std::string> parts;
+  if (shard.reader) {
+    std::string cost = shard.rows.dataset + " are " + shard.through;
+    if (!shard.held.empty()) {
+      cost += ": HDF5 read them once, " + human_bytes(shard.held.size()) + " are held in memory";
+    } else {
+      cost += ": HDF5 reads them, one thread at a time";
+      if (shard.reader->rows_in_chunk() > 1) {
+        cost += ", in random order " + std::to_string(shard.reader->rows_in_chunk()) + " images for each one";
+      }
+      cost += "; `convoy import hdf5` makes shards that all threads read at once";
+    }
+    parts.push_back(cost);
+  }
+  parts.insert(parts.end(), shard.remarks.begin(), shard.remarks.end());
+  if (!shard.why_not_direct.empty()) {
+    parts.push_back("its file system does not read past the page cache (" + shard.why_not_direct +
+                    "), the page cache is used");
+  }
+  return join(parts, "; ");
+}
+
+std::vector<float> ShardReader::mean_image() const {
+  const hdf5::Session session;
+  return read_mean_image(hdf5::open_file(impl_->path), impl_->header.image);
 }
 
 void ShardReader::hold_in_memory() {
-  std::vector<uint8_t> images(static_cast<size_t>(impl_->images.bytes));
+  std::vector<std::byte> images(static_cast<size_t>(impl_->begin_of(impl_->header.count)));
   impl_->fetch(0, impl_->header.count, images.data());
   impl_->held = std::move(images);
 }
@@ -213,13 +150,32 @@ void ShardReader::read(int64_t row, void* image) const {
 
 void ShardReader::read(int64_t row, int64_t count, void* images) const {
   const Impl& shard = *impl_;
-  if (row < 0 || count < 0 || count > shard.header.count - row) {
-    fail(ExitCode::internal, shard.path, ": rows ", row, " to ", row + count, " asked of ", shard.header.count);
-  }
-  auto* to = static_cast<uint8_t*>(images);
+  shard.check_rows(row, count, Encoding::raw);
+  auto* to = static_cast<std::byte*>(images);
   shard.fetch(row, count, to);
-  if (shard.checksums.empty()) return;
+  if (shard.checksums.empty() || shard.options.checks == ReadOptions::Checks::off) return;
   for (int64_t i = 0; i < count; ++i) shard.check(row + i, to + static_cast<size_t>(i) * shard.image_bytes);
+}
+
+void ShardReader::read_encoded(int64_t row, std::vector<std::byte>& encoded) const {
+  const Impl& shard = *impl_;
+  shard.check_rows(row, 1, Encoding::jpeg);
+  encoded.resize(shard.bytes_of(row));
+  shard.fetch(row, 1, encoded.data());
+  if (!shard.checksums.empty() && shard.options.checks == ReadOptions::Checks::on) shard.check(row, encoded.data());
+}
+
+std::string ShardReader::place_of(int64_t row) const {
+  return impl_->path + ": image " + std::to_string(row) + " at byte " +
+         std::to_string(impl_->data.offset + impl_->begin_of(row));
+}
+
+void ShardReader::will_need(int64_t row, int64_t count) const {
+  const Impl& shard = *impl_;
+  if (!shard.held.empty() || shard.reader || shard.direct) return;
+  const uint64_t begin = shard.begin_of(row);
+  posix_fadvise(shard.file.get(), static_cast<off_t>(shard.data.offset + begin),
+                static_cast<off_t>(shard.begin_of(row + count) - begin), POSIX_FADV_WILLNEED);
 }
 
 }  // namespace convoy

@@ -9,7 +9,7 @@ import h5py
 import pytest
 
 from idx import idx, made_up, write_pair
-from program import DATA, OK, USAGE, convoy, succeed
+from program import DATA, OK, STORAGE, USAGE, convoy, succeed
 
 
 def error_line(done, code):
@@ -103,9 +103,11 @@ def test_swapped_idx_files(pair, tmp_path):
 def test_import_does_not_overwrite_a_dataset(pair, tmp_path):
     succeed("import", "idx", *pair, "--out", tmp_path / "out")
     before = contents(tmp_path / "out")
-    done = convoy("import", "idx", *pair, "--out", tmp_path / "out")
-    assert done.returncode not in (OK, 1)
-    assert str(tmp_path / "out") in done.stderr
+    line = error_line(convoy("import", "idx", *pair, "--out", tmp_path / "out", "--shards", "2"), STORAGE)
+    assert str(tmp_path / "out") in line
+    assert contents(tmp_path / "out") == before
+    # The same import again has nothing to do.
+    assert "1 of 1 shards were there already" in succeed("import", "idx", *pair, "--out", tmp_path / "out").stderr
     assert contents(tmp_path / "out") == before
 
 

@@ -35,10 +35,13 @@ def test_shards_hold_what_was_imported(tiny):
             assert len(file["crc32c"]) == len(file["images"]) == len(file["labels"])
             found_images.append(file["images"][...])
             found_labels.append(file["labels"][...])
-            mean, deviation = file.attrs["mean"], file.attrs["deviation"]
+            assert file.attrs["mean"] == pytest.approx([file["images"][...].mean()])
+            assert file.attrs["deviation"] == pytest.approx([file["images"][...].std()])
+            assert numpy.allclose(file["mean_image"][...], file["images"][...].mean(axis=0))
     assert numpy.array_equal(numpy.concatenate(found_images), images[..., None])
     assert numpy.array_equal(numpy.concatenate(found_labels), labels)
-    assert mean == pytest.approx([images.mean()]) and deviation == pytest.approx([images.std()])
+    whole = answer("inspect", tiny / "train")
+    assert whole["mean"] == pytest.approx([images.mean()]) and whole["deviation"] == pytest.approx([images.std()])
 
 
 def test_a_shard_written_by_h5py_is_a_dataset(tiny, run, tmp_path):

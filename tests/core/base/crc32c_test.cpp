@@ -46,6 +46,20 @@ TEST(Crc32c, ContinuesFromAnEarlierCall) {
   }
 }
 
+// Long data are summed in three stretches of 8,192 bytes, then of 256, then what is left.
+TEST(Crc32c, AgreesWithTheTablesAtEveryBorderOfItsStretches) {
+  std::vector<uint8_t> bytes(2 * 3 * 8192 + 3 * 256 + 40);
+  for (size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<uint8_t>(i * i / 7 + i);
+  for (const size_t border : {size_t{3 * 256}, size_t{2 * 3 * 256}, size_t{3 * 8192}, size_t{2 * 3 * 8192}}) {
+    for (size_t size = border - 9; size <= border + 9; ++size) {
+      for (const size_t skipped : {0, 1}) {
+        EXPECT_EQ(crc32c(bytes.data() + skipped, size, 77), detail::crc32c_by_tables(bytes.data() + skipped, size, 77));
+      }
+    }
+  }
+  EXPECT_EQ(crc32c(bytes.data(), bytes.size()), detail::crc32c_by_tables(bytes.data(), bytes.size()));
+}
+
 TEST(Crc32c, SeesEveryFlippedBit) {
   std::vector<uint8_t> bytes(100, 0x5A);
   const uint32_t whole = crc32c(bytes.data(), bytes.size());

@@ -1,9 +1,9 @@
 // IDX files, whole ones and all the ways in which they are wrong.
-#include "io/idx.hpp"
+#include "io/importers/idx.hpp"
 
 #include <sys/stat.h>
 
-#include "tests/io/idx_files.hpp"
+#include "tests/io/importers/idx_files.hpp"
 #include "tests/io/io_testing.hpp"
 
 namespace convoy {

@@ -1,113 +1,18 @@
 // Reading IDX files, plain or gzipped, and telling apart all the ways in which they are wrong.
-#include "io/idx.hpp"
-
-#include <zlib.h>
+#include "io/importers/idx.hpp"
 
 #include <algorithm>
 #include <array>
 #include <cstdio>
 
 #include "core/base/error.hpp"
-#include "io/posix_file.hpp"
+#include "io/importers/byte_source.hpp"
 
 namespace convoy {
 namespace {
 
 constexpr uint64_t largest = uint64_t{16} << 30;
 constexpr const char* fetch_again = "fetch it again";
-
-/// The bytes of a file, unpacked where it is gzipped.
-class ByteSource {
- public:
-  explicit ByteSource(const std::string& path);
-  ByteSource(const ByteSource&) = delete;
-  ByteSource& operator=(const ByteSource&) = delete;
-  ~ByteSource() {
-    if (gzipped_) inflateEnd(&stream_);
-  }
-
-  /// Fewer bytes than asked only at the end.
-  size_t read(uint8_t* to, size_t bytes) { return gzipped_ ? read_gzip(to, bytes) : read_plain(to, bytes); }
-  bool gzipped() const { return gzipped_; }
-  uint64_t file_size() const { return size_; }
-
- private:
-  size_t read_plain(uint8_t* to, size_t bytes);
-  size_t read_gzip(uint8_t* to, size_t bytes);
-  void refill();
-  void end_member();
-
-  std::string path_;
-  FileDescriptor file_;
-  uint64_t size_ = 0, offset_ = 0;
-  bool gzipped_ = false, ended_ = false;
-  z_stream stream_ = {};
-  std::vector<uint8_t> packed_;
-};
-
-ByteSource::ByteSource(const std::string& path)
-    : path_(path), file_(open_to_read(path)), size_(size_of_file(file_, path)) {
-  if (size_ == 0) fail(ExitCode::data, path, ": is empty; ", fetch_again);
-  std::array<uint8_t, 2> magic{};
-  read_at(file_, path_, magic.data(), magic.size(), 0);
-  gzipped_ = magic[0] == 0x1F && magic[1] == 0x8B;
-  if (!gzipped_ && path.ends_with(".gz")) {
-    fail(ExitCode::data, path, ": is named .gz but is not gzipped; rename it if it is plain IDX, else ", fetch_again);
-  }
-  if (!gzipped_) return;
-  packed_.resize(256 << 10);
-  constexpr int gzip_only = 16 + MAX_WBITS;
-  if (inflateInit2(&stream_, gzip_only) != Z_OK) fail(ExitCode::internal, path, ": zlib cannot start");
-}
-
-size_t ByteSource::read_plain(uint8_t* to, size_t bytes) {
-  const size_t got = read_at(file_, path_, to, bytes, offset_);
-  offset_ += got;
-  return got;
-}
-
-void ByteSource::refill() {
-  if (stream_.avail_in > 0) return;
-  const size_t got = read_at(file_, path_, packed_.data(), packed_.size(), offset_);
-  offset_ += got;
-  stream_.next_in = packed_.data();
-  stream_.avail_in = static_cast<uInt>(got);
-}
-
-/// After one gzip member: the end of the file, another member (files may be chained), or what does not belong there.
-void ByteSource::end_member() {
-  refill();
-  if (stream_.avail_in == 0) {
-    ended_ = true;
-  } else if (stream_.next_in[0] == 0x1F) {
-    inflateReset(&stream_);
-  } else {
-    fail(ExitCode::data, path_, ": has bytes after the end of its gzip data, from byte ", offset_ - stream_.avail_in,
-         "; ", fetch_again);
-  }
-}
-
-size_t ByteSource::read_gzip(uint8_t* to, size_t bytes) {
-  size_t done = 0;
-  while (done < bytes && !ended_) {
-    refill();
-    if (stream_.avail_in == 0) {
-      fail(ExitCode::data, path_, ": its gzip data are cut short after ", size_, " bytes; ", fetch_again);
-    }
-    const auto room = static_cast<uInt>(std::min<size_t>(bytes - done, 1 << 30));
-    stream_.next_out = to + done;
-    stream_.avail_out = room;
-    const int result = inflate(&stream_, Z_NO_FLUSH);
-    done += room - stream_.avail_out;
-    if (result == Z_STREAM_END) {
-      end_member();
-    } else if (result != Z_OK) {
-      fail(ExitCode::data, path_, ": its gzip data are damaged (", stream_.msg ? stream_.msg : "no reason given", "); ",
-           fetch_again);
-    }
-  }
-  return done;
-}
 
 std::string hex(const uint8_t* bytes, size_t count) {
   std::string text = "0x";
@@ -181,7 +86,7 @@ uint64_t bytes_of(const std::vector<int64_t>& dimensions, const std::string& pat
 }  // namespace
 
 IdxArray read_idx(const std::string& path) {
-  ByteSource source(path);
+  ByteSource source(path, "IDX");
   IdxArray array{.dimensions = read_dimensions(source, path), .data = {}};
   const uint64_t expected = bytes_of(array.dimensions, path);
   const uint64_t header = 4 + 4 * array.dimensions.size();

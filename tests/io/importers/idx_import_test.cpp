@@ -1,5 +1,5 @@
-// Importing IDX files: all of it or nothing.
-#include "io/import.hpp"
+// Importing IDX files: what lies in the shards, what is refused.
+#include "io/importers/import.hpp"
 
 #include <sys/wait.h>
 
@@ -7,17 +7,22 @@
 
 #include "io/atomic_file.hpp"
 #include "io/dataset.hpp"
-#include "io/idx.hpp"
-#include "tests/io/idx_files.hpp"
+#include "io/importers/idx.hpp"
+#include "tests/io/importers/idx_files.hpp"
 #include "tests/io/io_testing.hpp"
 
 namespace convoy {
 namespace {
 
+/// Import as the program does it by one worker.
+ImportSummary import_idx(const std::string& images, const std::string& labels, const ImportOptions& options,
+                         const std::vector<std::string>& classes = {}) {
+  return import_dataset({.kind = "idx", .files = {{images, images}, {labels, labels}}, .class_list = classes}, options);
+}
+
 using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
-using testing::IsEmpty;
 
 class Import : public testing::Test {
  protected:
@@ -29,11 +34,14 @@ class Import : public testing::Test {
     write_bytes(labels_path_, gzipped(idx_bytes({50}, labels_)));
   }
 
-  ImportSummary import(const ImportOptions& options) { return import_idx(images_path_, labels_path_, options); }
+  ImportSummary import(const ImportOptions& options, const std::vector<std::string>& classes = {}) {
+    return import_idx(images_path_, labels_path_, options, classes);
+  }
 
   /// The message that importing ends in; nothing may be made.
-  std::string error_importing(ExitCode code, const ImportOptions& options) {
-    const std::string message = error_of(code, [&] { import(options); });
+  std::string error_importing(ExitCode code, const ImportOptions& options,
+                              const std::vector<std::string>& classes = {}) {
+    const std::string message = error_of(code, [&] { import(options, classes); });
     EXPECT_FALSE(std::filesystem::exists(out_));
     return message;
   }
@@ -76,7 +84,7 @@ TEST_F(Import, NamesShardsByNumber) {
 
 TEST_F(Import, KeepsClassNames) {
   const std::vector<std::string> classes = {"a", "b", "c", "d", "e", "f", "g", "unused"};
-  EXPECT_EQ(import({.out = out_, .classes = classes}).classes, 8);
+  EXPECT_EQ(import({.out = out_}, classes).classes, 8);
   EXPECT_EQ(Dataset(out_).header().classes, classes);
   EXPECT_EQ(Dataset(out_).class_count(), 8);
 }
@@ -124,7 +132,7 @@ TEST_F(Import, RefusesImagesAndLabelsInTheWrongOrder) {
 }
 
 TEST_F(Import, RefusesLabelsBeyondTheNamedClasses) {
-  EXPECT_THAT(error_importing(ExitCode::data, {.out = out_, .classes = {"a", "b", "c"}}),
+  EXPECT_THAT(error_importing(ExitCode::data, {.out = out_}, {"a", "b", "c"}),
               AllOf(HasSubstr(labels_path_), HasSubstr("label 3 is 3"), HasSubstr("3 classes are named (0 to 2)")));
 }
 
@@ -151,9 +159,6 @@ TEST_F(Import, OverwritesNothing) {
   EXPECT_THAT(names_in(out_), ElementsAre("shard-00000-of-00001.h5"));
   EXPECT_EQ(bytes_of_file(out_ + "/shard-00000-of-00001.h5"), before);
 
-  // Said at once, before anything is read.
-  EXPECT_THAT(error_of(ExitCode::storage, [&] { import_idx("nowhere", "nowhere", {.out = out_}); }), HasSubstr(out_));
-
   const TempFolder other;
   write_bytes(other / "mine.h5", "mine");
   error_of(ExitCode::storage, [&] { import({.out = other.path()}); });
@@ -163,13 +168,29 @@ TEST_F(Import, OverwritesNothing) {
   EXPECT_EQ(bytes_of_file(folder_ / "file"), "mine");
 }
 
-TEST_F(Import, AFullDiskLeavesNothing) {
-  SmallDisk disk(64);
+TEST_F(Import, AFullDiskLeavesWholeShardsOnlyAndTheImportGoesOn) {
+  SmallDisk disk(160);
   SKIP_UNLESS_MOUNTED(disk);
+  const std::string out = disk.path() + "/out";
   write_bytes(images_path_, idx_bytes({50, 40, 40}, noise(50 * 1600)));
-  EXPECT_THAT(error_of(ExitCode::storage, [&] { import({.out = disk.path() + "/out", .shards = 4}); }),
-              AllOf(HasSubstr(disk.path() + "/out/shard-"), HasSubstr("No space left on device")));
-  EXPECT_THAT(names_in(disk.path() + "/out"), IsEmpty());
+  EXPECT_THAT(error_of(ExitCode::storage, [&] { import({.out = out, .shards = 4}); }),
+              AllOf(HasSubstr(out + "/shard-"), HasSubstr("No space left on device")));
+  const std::vector<std::string> left = names_in(out);
+  ASSERT_FALSE(left.empty());
+  ASSERT_LT(left.size(), 4u);
+  for (const std::string& name : left) {
+    EXPECT_THAT(name, testing::StartsWith("shard-"));
+    EXPECT_NO_THROW(ShardReader(out + "/" + name)) << name;
+  }
+  EXPECT_THAT(error_of(ExitCode::data, [&] { Dataset dataset(out); }), HasSubstr("missing"));
+
+  // With room it goes on, and what comes out is what an undisturbed import makes.
+  std::filesystem::copy(out, out_);
+  EXPECT_EQ(import({.out = out_, .shards = 4}).kept, static_cast<int>(left.size()));
+  import({.out = folder_ / "other", .shards = 4});
+  for (const std::string& name : names_in(folder_ / "other")) {
+    EXPECT_EQ(bytes_of_file(out_ + "/" + name), bytes_of_file(folder_ / "other/" + name));
+  }
 }
 
 TEST_F(Import, ADeadImportIsTakenForNothingAndCleanedUp) {

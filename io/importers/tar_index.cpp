@@ -1,0 +1,100 @@
+// Reading the headers of a tar archive by libarchive, which skips the data between them without reading it.
+#include "io/importers/tar_index.hpp"
+
+#include <archive.h>
+#include <archive_entry.h>
+
+#include <algorithm>
+
+#include "core/base/error.hpp"
+
+namespace convoy {
+namespace {
+
+/// The bytes that libarchive sees.
+struct Window {
+  const FileDescriptor& file;
+  const std::string& shown;
+  uint64_t begin, bytes, at = 0;
+  std::vector<char> buffer = std::vector<char>(64 << 10);
+  std::string error;  // exceptions must not pass through C
+};
+
+la_ssize_t read_window(archive*, void* user, const void** data) {
+  Window& window = *static_cast<Window*>(user);
+  const auto wanted = static_cast<size_t>(std::min<uint64_t>(window.buffer.size(), window.bytes - window.at));
+  *data = window.buffer.data();
+  try {
+    const size_t got = read_at(window.file, window.shown, window.buffer.data(), wanted, window.begin + window.at);
+    window.at += got;
+    return static_cast<la_ssize_t>(got);
+  } catch (const Error& error) {
+    window.error = error.what();
+    return ARCHIVE_FATAL;
+  }
+}
+
+la_int64_t skip_window(archive*, void* user, la_int64_t wanted) {
+  Window& window = *static_cast<Window*>(user);
+  const uint64_t skipped = std::min(static_cast<uint64_t>(wanted), window.bytes - window.at);
+  window.at += skipped;
+  return static_cast<la_int64_t>(skipped);
+}
+
+struct Free {
+  void operator()(archive* a) const { archive_read_free(a); }
+};
+
+std::string plain_name(archive_entry* entry) {
+  const char* name = archive_entry_pathname(entry);
+  std::string_view rest = name ? name : "";
+  while (rest.starts_with("./")) rest.remove_prefix(2);
+  return std::string(rest);
+}
+
+}  // namespace
+
+TarIndex index_tar(const FileDescriptor& file, const std::string& shown, uint64_t begin, uint64_t bytes) {
+  Window window{.file = file, .shown = shown, .begin = begin, .bytes = bytes};
+  const std::unique_ptr<archive, Free> reader(archive_read_new());
+  archive* a = reader.get();
+  archive_read_support_format_tar(a);
+  archive_read_open2(a, &window, nullptr, read_window, skip_window, nullptr);
+
+  TarIndex index;
+  uint64_t end = 0;  // of the last member whose header was read
+  std::string last;
+  archive_entry* entry = nullptr;
+  int result;
+  while ((result = archive_read_next_header(a, &entry)) == ARCHIVE_OK || result == ARCHIVE_WARN) {
+    // A warning is about a name that is not UTF-8 and the like; the place of the data is known all the same.
+    const auto offset = static_cast<uint64_t>(archive_filter_bytes(a, 0));
+    const bool regular = archive_entry_filetype(entry) == AE_IFREG && !archive_entry_hardlink(entry);
+    const auto size = static_cast<uint64_t>(std::max<la_int64_t>(archive_entry_size(entry), 0));
+    last = plain_name(entry);
+    if (offset > bytes || size > bytes - offset) {
+      index.damage = concat(shown, ": is cut short: its member ", last, " has ", size, " bytes from byte ",
+                            begin + offset, ", but the archive ends at byte ", begin + bytes);
+      return index;
+    }
+    end = offset + (regular ? size : 0);
+    if (regular && archive_entry_sparse_count(entry) > 0) {
+      index.damage = concat(shown, ": its member ", last, " at byte ", begin + offset,
+                            " is stored as a sparse file, which is not read");
+      return index;
+    }
+    if (regular) index.members.push_back({.name = last, .offset = begin + offset, .bytes = size});
+  }
+  if (!window.error.empty()) fail(ExitCode::data, window.error);
+  if (result == ARCHIVE_EOF) return index;
+  const char* said = archive_error_string(a);
+  if (last.empty()) {
+    fail(ExitCode::data, shown, ": is no tar archive (libarchive: ", said ? said : "no reason given",
+         "); check the path, or fetch it again");
+  }
+  index.damage = concat(shown, ": is cut short or damaged after its member ", last, ", which ends at byte ",
+                        begin + end, " (libarchive: ", said ? said : "no reason given", ")");
+  return index;
+}
+
+}  // namespace convoy
