@@ -53,7 +53,7 @@ struct JpegRecipe {
   std::vector<std::pair<int, std::string>> markers;  // APPn and their contents
   const jpeg_scan_info* scans = nullptr;
   int scan_count = 0;
-  bool adobe = true;  // the marker that CMYK and RGB have by default
+  bool jfif = true, adobe = true;  // the markers that libjpeg writes by itself
 };
 
 /// image.channels is the number of components; CMYK (4) as it is to stand in the file.
@@ -80,6 +80,7 @@ inline std::vector<std::byte> make_jpeg(const Image& image, const JpegRecipe& re
     info.scan_info = recipe.scans;
     info.num_scans = recipe.scan_count;
   }
+  if (!recipe.jfif) info.write_JFIF_header = FALSE;
   if (!recipe.adobe) info.write_Adobe_marker = FALSE;
   jpeg_start_compress(&info, TRUE);
   for (const auto& [marker, content] : recipe.markers) {
