@@ -284,7 +284,7 @@ def test_an_error_on_one_of_two_workers_ends_both(tmp_path, which):
     lines = [line for line in done.stderr.splitlines() if "convoy: " in line]
     assert done.returncode == DATA and len(lines) == 1, done.stderr
     assert f"x/{which:03}.png" in lines[0] and "HTML" in lines[0]
-    assert not list((tmp_path / "out").iterdir()), "the other worker went on to the end of its shard"
+    assert not (tmp_path / "out").exists(), "the other worker went on to the end of its shard"
 
 
 @pytest.mark.parametrize("arguments, says", [
