@@ -1,12 +1,12 @@
 // Fuzz target: an IDX file of whatever bytes, plain or gzipped, is read as its dimensions say, or refused with one
 // line.
-#include "io/idx.hpp"
+#include "io/importers/idx.hpp"
 #include "tests/fuzz/targets.hpp"
 
 namespace convoy::fuzz {
 
 void idx(std::string_view bytes) {
-  const MemoryFile file(bytes);
+  const InputFile file(bytes);
   read_or_refuse(ExitCode::data, file.path() + ": ", [&] {
     const IdxArray array = read_idx(file.path());
     int64_t count = 1;
