@@ -191,6 +191,12 @@ Dataset::Place Dataset::place(int64_t sample) const {
   return {*shards_[static_cast<size_t>(shard)], sample - starts_[static_cast<size_t>(shard)]};
 }
 
+int32_t Dataset::read_encoded(int64_t sample, std::vector<std::byte>& encoded) const {
+  const auto [shard, row] = place(sample);
+  shard.read_encoded(row, encoded);
+  return shard.labels()[static_cast<size_t>(row)];
+}
+
 void Dataset::will_need(int64_t sample) const {
   const auto [shard, row] = place(sample);
   shard.will_need(row, 1);

@@ -52,6 +52,9 @@ class Dataset : public SampleReader {
   /// byte.
   int32_t read_sample(int64_t sample, SampleBuffer& buffer, int64_t least_side = 0) const;
 
+  /// The stored bytes of a sample of an encoded dataset, checked; returns its label.
+  int32_t read_encoded(int64_t sample, std::vector<std::byte>& encoded) const;
+
   /// Tells the kernel that a sample is wanted soon; returns at once.
   void will_need(int64_t sample) const;
 

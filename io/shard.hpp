@@ -90,6 +90,9 @@ class ShardReader {
   bool through_hdf5() const;
   /// What is unusual about this shard and what it costs, in one line without its name; "" where nothing is.
   std::string notice() const;
+  /// Of all images, as stored.
+  uint64_t image_bytes() const;
+  bool held() const;
   /// (H,W,C) in pixel units; empty where the shard does not hold it. Reads the file.
   std::vector<float> mean_image() const;
 
@@ -106,6 +109,8 @@ class ShardReader {
   /// The stored bytes of an encoded image, checked likewise.
   void read_encoded(int64_t row, std::vector<std::byte>& encoded) const;
 
+  /// Bytes of an image as stored.
+  size_t bytes_of(int64_t row) const;
   /// "SHARD: image ROW at byte OFFSET", for messages.
   std::string place_of(int64_t row) const;
   /// Tells the kernel that these rows are wanted soon; returns at once.

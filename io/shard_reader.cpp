@@ -105,6 +105,13 @@ bool ShardReader::has_checksums() const {
   return !impl_->checksums.empty() || impl_->header.count == 0;
 }
 
+uint64_t ShardReader::image_bytes() const {
+  return impl_->begin_of(impl_->header.count);
+}
+bool ShardReader::held() const {
+  return !impl_->held.empty();
+}
+
 bool ShardReader::through_hdf5() const {
   return impl_->reader != nullptr;
 }
@@ -163,6 +170,10 @@ void ShardReader::read_encoded(int64_t row, std::vector<std::byte>& encoded) con
   encoded.resize(shard.bytes_of(row));
   shard.fetch(row, 1, encoded.data());
   if (!shard.checksums.empty() && shard.options.checks == ReadOptions::Checks::on) shard.check(row, encoded.data());
+}
+
+size_t ShardReader::bytes_of(int64_t row) const {
+  return impl_->bytes_of(row);
 }
 
 std::string ShardReader::place_of(int64_t row) const {

@@ -2,6 +2,7 @@
 // when their number is known.
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <optional>
 #include <utility>
@@ -15,6 +16,8 @@
 
 namespace convoy {
 namespace {
+
+constexpr uint64_t piece_bytes = 4 << 20;
 
 /// Every object starts on a border, so that the first dataset's place does not depend on its size.
 constexpr hdf5::Draft::Layout page_layout{.border = 4096, .border_from = 1};
@@ -34,16 +37,18 @@ struct ShardWriter::Impl {
     if (!committed) unlink(temporary.c_str());
   }
   void expect(Encoding encoding) const;
-  void put(const void* data, size_t bytes);
+  void put(std::span<const std::byte> data);
+  void write_pending();
   hdf5::Region add_images(const hdf5::File& layout) const;
   void add_description(const hdf5::File& layout);
   void finish();
 
   std::string path, temporary;
   ShardHeader header;
-  size_t image_bytes;  // of raw images
-  uint64_t offset;     // of the first image in the file
-  uint64_t stored = 0;
+  size_t image_bytes;   // of raw images
+  uint64_t offset;      // of the first image in the file
+  uint64_t stored = 0;  // of images, `pending` included
+  std::vector<std::byte> pending;
   std::optional<FileDescriptor> file;  // none once the file is whole
   std::vector<int32_t> labels;
   std::vector<uint32_t> checksums;
@@ -85,10 +90,23 @@ void ShardWriter::Impl::expect(Encoding encoding) const {
   if (header.encoding != encoding) fail(ExitCode::internal, path, ": raw and encoded images in one shard");
 }
 
-void ShardWriter::Impl::put(const void* data, size_t bytes) {
-  check_size_limit(path, offset + stored + bytes);
-  write_at(*file, path, data, bytes, offset + stored);
-  stored += bytes;
+/// Goes to disk in pieces that end on borders of `piece_bytes` in the file: few calls, and a page cache of large
+/// folios, out of which images of 192 KiB are copied a quarter faster than out of those that single images would make.
+void ShardWriter::Impl::put(std::span<const std::byte> data) {
+  check_size_limit(path, offset + stored + data.size());
+  while (!data.empty()) {
+    const uint64_t room = piece_bytes - (offset + stored) % piece_bytes;
+    const auto here = data.first(static_cast<size_t>(std::min<uint64_t>(room, data.size())));
+    pending.insert(pending.end(), here.begin(), here.end());
+    stored += here.size();
+    if (here.size() == room) write_pending();
+    data = data.subspan(here.size());
+  }
+}
+
+void ShardWriter::Impl::write_pending() {
+  write_at(*file, path, pending.data(), pending.size(), offset + stored - pending.size());
+  pending.clear();
 }
 
 /// Makes the dataset that the images on disk are the data of.
@@ -138,6 +156,7 @@ void ShardWriter::Impl::finish() {
   header.count = static_cast<int64_t>(labels.size());
   header.mean = sums.mean();
   header.deviation = sums.deviation();
+  write_pending();
   const hdf5::Draft draft(path, offset + stored);
   hdf5::Region images;
   {
@@ -163,7 +182,7 @@ void ShardWriter::append(const uint8_t* images, const int32_t* labels, int64_t c
   shard.expect(Encoding::raw);
   if (count < 0) fail(ExitCode::internal, shard.path, ": ", count, " images appended");
   const std::span all(images, static_cast<size_t>(count) * shard.image_bytes);
-  shard.put(all.data(), all.size());
+  shard.put(std::as_bytes(all));
   shard.labels.insert(shard.labels.end(), labels, labels + count);
   shard.sums.add(all);
   for (size_t at = 0; at < all.size(); at += shard.image_bytes) {
@@ -181,7 +200,7 @@ void ShardWriter::append_encoded(std::span<const std::byte> encoded, int32_t lab
     fail(ExitCode::internal, shard.path, ": an image of ", encoded.size(), " bytes and ", size.text(),
          " pixels appended to images of ", shard.header.image[2], " channels");
   }
-  shard.put(encoded.data(), encoded.size());
+  shard.put(encoded);
   shard.offsets.push_back(shard.stored);
   shard.checksums.push_back(crc32c(encoded.data(), encoded.size()));
   shard.sums.add(pixels.pixels);

@@ -236,11 +236,6 @@ void CifarSource::fetch(int64_t i, Sample& sample) const {
 }  // namespace
 
 std::unique_ptr<SampleSource> open_cifar(const SourceOptions& options) {
-  if (options.files.empty()) {
-    fail(ExitCode::usage,
-         "convoy import cifar: no file given; it takes data_batch_*.bin, their folder, or "
-         "cifar-10-binary.tar.gz as published");
-  }
   return std::make_unique<CifarSource>(options);
 }
 

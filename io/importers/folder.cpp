@@ -89,7 +89,8 @@ UnpackedFiles::~UnpackedFiles() {
 
 void UnpackedFiles::unpack(SourceOptions& source, const std::string& folder, std::atomic<uint64_t>& progress,
                            const std::atomic<bool>& stop) {
-  if (source.kind == "idx" || source.kind == "hdf5") return;  // read gzip themselves, or are never gzipped as a whole
+  const bool archives = source.kind == "tar" || source.kind == "cifar" || source.kind == "imagenet";
+  if (!archives) return;
   for (size_t i = 0; i < source.files.size(); ++i) {
     SourceFile& file = source.files[i];
     if (!is_gzipped(file.path)) continue;

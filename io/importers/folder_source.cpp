@@ -80,9 +80,6 @@ void FolderSource::fetch(int64_t i, Sample& sample) const {
 }  // namespace
 
 std::unique_ptr<SampleSource> open_folder(const SourceOptions& options) {
-  if (options.files.empty()) {
-    fail(ExitCode::usage, "convoy import folder: no folder given; it takes one that holds one folder for each class");
-  }
   return std::make_unique<FolderSource>(options);
 }
 

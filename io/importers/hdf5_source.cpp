@@ -100,10 +100,6 @@ void Hdf5Source::fetch(int64_t i, Sample& sample) const {
 }  // namespace
 
 std::unique_ptr<SampleSource> open_hdf5(const SourceOptions& options) {
-  if (options.files.size() != 1) {
-    fail(ExitCode::usage, "convoy import hdf5: ", options.files.size(),
-         " files given; it takes one file, or a folder of them");
-  }
   return std::make_unique<Hdf5Source>(options);
 }
 

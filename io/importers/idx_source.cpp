@@ -78,10 +78,6 @@ void IdxSource::fetch(int64_t i, Sample& sample) const {
 }  // namespace
 
 std::unique_ptr<SampleSource> open_idx(const SourceOptions& options) {
-  if (options.files.size() != 2) {
-    fail(ExitCode::usage, "convoy import idx: ", options.files.size(),
-         " files given; it takes two: IMAGES LABELS --out DIR");
-  }
   return std::make_unique<IdxSource>(options);
 }
 

@@ -84,6 +84,9 @@ struct SourceOptions {
 
 const std::vector<std::string>& source_kinds();
 
+/// Throws Error(usage) where kind, number of files, part and labels do not fit together.
+void check_source_options(const SourceOptions& options);
+
 /// Lists the source and checks what can be told without reading it all. Throws Error(data), or Error(usage) for options
 /// that do not fit it.
 std::unique_ptr<SampleSource> open_source(const SourceOptions& options);

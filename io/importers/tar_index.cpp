@@ -62,7 +62,8 @@ TarIndex index_tar(const FileDescriptor& file, const std::string& shown, uint64_
   archive_read_open2(a, &window, nullptr, read_window, skip_window, nullptr);
 
   TarIndex index;
-  uint64_t end = 0;  // of the last member whose header was read
+  constexpr uint64_t block = 512;  // what a tar archive is made of; zero blocks mark its end
+  uint64_t end = 0;                // of the last member whose header was read
   std::string last;
   archive_entry* entry = nullptr;
   int result;
@@ -86,8 +87,13 @@ TarIndex index_tar(const FileDescriptor& file, const std::string& shown, uint64_
     if (regular) index.members.push_back({.name = last, .offset = begin + offset, .bytes = size});
   }
   if (!window.error.empty()) fail(ExitCode::data, window.error);
-  if (result == ARCHIVE_EOF) return index;
-  const char* said = archive_error_string(a);
+  const uint64_t border = (end + block - 1) / block * block;
+  const bool marked = static_cast<uint64_t>(archive_filter_bytes(a, 0)) >= border + block;
+  if (result == ARCHIVE_EOF && last.empty()) {
+    fail(ExitCode::data, shown, ": is an archive of nothing; check the path, or fetch it again");
+  }
+  if (result == ARCHIVE_EOF && marked) return index;
+  const char* said = result == ARCHIVE_EOF ? "there is no mark of the end" : archive_error_string(a);
   if (last.empty()) {
     fail(ExitCode::data, shown, ": is no tar archive (libarchive: ", said ? said : "no reason given",
          "); check the path, or fetch it again");

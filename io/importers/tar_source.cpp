@@ -58,9 +58,6 @@ void TarSource::take(const TarMember& member, const std::string& shown, int32_t 
 }  // namespace
 
 std::unique_ptr<SampleSource> open_tar(const SourceOptions& options) {
-  if (options.files.empty()) {
-    fail(ExitCode::usage, "convoy import tar: no archive given; it takes one that holds class folders");
-  }
   return std::make_unique<TarSource>(options);
 }
 

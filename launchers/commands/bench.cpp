@@ -1,6 +1,6 @@
 // convoy bench: what this machine does, against its own limits. `step`: whole training steps on made-up images in
 // memory, without reading or exchange. `ops`: each layer of a network by itself. `allreduce` and `exchange`: what
-// workers do between steps (bench_exchange.cpp).
+// workers do between steps (bench_exchange.cpp). `input`: reading and decoding (bench_input.cpp).
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
@@ -129,11 +129,13 @@ int run_bench(const Arguments& arguments) {
   const std::string first = arguments.empty() ? "" : arguments.front();
   if (first == "allreduce") return run_bench_allreduce({arguments.begin() + 1, arguments.end()});
   if (first == "exchange") return run_bench_exchange({arguments.begin() + 1, arguments.end()});
+  if (first == "input") return run_bench_input({arguments.begin() + 1, arguments.end()});
   TimingOptions options;
   bool json = false;
   OptionSet set(
       "convoy bench",
       "step|ops --net FILE [--batch N] [--micro-batch M] [--threads T] [--precision P] [--steps S] [--json]\n"
+      "       convoy bench input ...: see convoy bench input --help\n"
       "       convoy bench allreduce|exchange ... under mpirun: see convoy bench allreduce --help",
       "step: trains on made-up images in memory, with momentum, and tells images a second and the time of each "
       "layer\n(medians over the steps after the warm-up; layers: means). ops: times each layer by itself, pass by "
@@ -153,7 +155,7 @@ int run_bench(const Arguments& arguments) {
   const std::string what = flags.positional.size() == 1 ? flags.positional.front() : "";
   if (what != "step" && what != "ops") {
     fail(ExitCode::usage,
-         "convoy bench: say what to measure, step, ops, allreduce or exchange: convoy bench step --net FILE");
+         "convoy bench: say what to measure, step, ops, input, allreduce or exchange: convoy bench step --net FILE");
   }
   if (options.net.empty()) {
     fail(ExitCode::usage, "convoy bench ", what, ": net is missing; give --net FILE, a network text");

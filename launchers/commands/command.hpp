@@ -25,6 +25,7 @@ int run_eval(const Arguments& arguments);
 int run_bench(const Arguments& arguments);
 int run_bench_allreduce(const Arguments& arguments);
 int run_bench_exchange(const Arguments& arguments);
+int run_bench_input(const Arguments& arguments);
 
 const std::vector<Command>& command_table();
 

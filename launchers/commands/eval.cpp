@@ -95,6 +95,7 @@ Answer evaluate_as_asked(const EvalOptions& options, Worker& worker) {
                            data->header());
     device = make_device(options.backend, worker.local_rank());
   });
+  if (worker.leader() && !data->notice().empty()) std::fprintf(stderr, "%s\n", data->notice().c_str());
   // A run's evaluation and this one shall give the same bits: by the algorithms that the run chose.
   const bool exact = chosen("", state, "exact", "off") == "on";
   Tuning tuning;

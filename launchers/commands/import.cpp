@@ -85,9 +85,9 @@ void read_size(const std::string& size, ImportOptions& options) {
   if (size.empty()) return;
   const size_t cross = size.find('x');
   const auto height = parse_integer(size.substr(0, cross));
-  const auto width = cross == size.npos ? std::optional<int64_t>(0) : parse_integer(size.substr(cross + 1));
+  const auto width = cross == std::string::npos ? std::optional<int64_t>(0) : parse_integer(size.substr(cross + 1));
   constexpr int64_t most = 16384;
-  if (!height || !width || *height < 1 || *height > most || *width < (cross == size.npos ? 0 : 1) || *width > most) {
+  if (!height || !width || *height < 1 || *height > most || *width < (cross == std::string::npos ? 0 : 1) || *width > most) {
     fail(ExitCode::usage, "--size ", size, ": expected one number or HEIGHTxWIDTH, from 1 to ", most, " pixels");
   }
   options.height = *height;
@@ -95,18 +95,13 @@ void read_size(const std::string& size, ImportOptions& options) {
 }
 
 void read_source(const std::vector<std::string>& words, SourceOptions& source) {
-  const std::string kinds = join(source_kinds(), ", ");
   if (words.empty()) {
-    fail(ExitCode::usage, "convoy import: say what kind of source it is, one of ", kinds,
+    fail(ExitCode::usage, "convoy import: say what kind of source it is, one of ", join(source_kinds(), ", "),
          ": convoy import folder SRC --out DIR");
   }
   source.kind = words[0];
-  if (std::ranges::find(source_kinds(), source.kind) == source_kinds().end()) {
-    const std::string nearest = nearest_word(source.kind, source_kinds());
-    fail(ExitCode::usage, source.kind, ": is no kind of source; ",
-         nearest.empty() ? "" : "did you mean '" + nearest + "'? ", "there are ", kinds);
-  }
   for (size_t i = 1; i < words.size(); ++i) source.files.push_back({.shown = words[i], .path = words[i]});
+  check_source_options(source);
 }
 
 ImportArguments parse_import_arguments(const Arguments& arguments) {
@@ -116,10 +111,6 @@ ImportArguments parse_import_arguments(const Arguments& arguments) {
   const Assignments flags = set.read_flags(arguments);
   set.apply(flags);
   read_source(flags.positional, a.source);
-  if (a.source.files.empty()) {
-    fail(ExitCode::usage, "convoy import ", a.source.kind,
-         ": no source given; `convoy import --help` shows what it takes");
-  }
   if (a.options.out.empty()) {
     fail(ExitCode::usage, "convoy import ", a.source.kind, ": --out is missing; give --out DIR");
   }

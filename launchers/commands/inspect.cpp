@@ -7,12 +7,17 @@
 
 #include "core/base/error.hpp"
 #include "core/base/text.hpp"
+#include "core/base/timer.hpp"
 #include "core/graph/graph.hpp"
 #include "io/checkpoint.hpp"
 #include "io/dataset.hpp"
 #include "launchers/commands/command.hpp"
 #include "launchers/commands/table.hpp"
 #include "launchers/options/values.hpp"
+#include "launchers/run/console.hpp"
+#include "launchers/run/cpus.hpp"
+#include "launchers/run/progress_text.hpp"
+#include "launchers/run/verify.hpp"
 
 namespace convoy {
 namespace {
@@ -39,8 +44,8 @@ uint64_t bytes_of(const Shards& shards) {
   return bytes;
 }
 
-std::vector<int64_t> histogram(const Shards& shards) {
-  std::vector<int64_t> counts(static_cast<size_t>(shards.front()->header().class_count));
+std::vector<int64_t> histogram(const ShardHeader& header, const Shards& shards) {
+  std::vector<int64_t> counts(static_cast<size_t>(header.class_count));
   for (const ShardReader* shard : shards) {
     for (const int32_t label : shard->labels()) {
       if (label >= 0 && static_cast<size_t>(label) < counts.size()) ++counts[static_cast<size_t>(label)];
@@ -53,43 +58,53 @@ std::string class_name(const ShardHeader& header, size_t index) {
   return index < header.classes.size() ? header.classes[index] : concat(index);
 }
 
-/// Reads every image. Throws Error(data) for the first that is damaged, telling how many more there are.
-void verify_images(const Shards& shards) {
-  std::string first;
-  int64_t more = -1;
-  for (const ShardReader* shard : shards) {
-    const ShardHeader& header = shard->header();
-    std::vector<std::byte> image(static_cast<size_t>(header.image.count()) * size_of(header.dtype));
-    for (int64_t row = 0; row < header.count; ++row) {
-      try {
-        shard->read(row, image.data());
-      } catch (const Error& error) {
-        if (++more == 0) first = error.what();
-      }
-    }
+/// Reads every image. Throws Error(data), after a line for each of the first damaged images where there are several.
+VerifyReport verify(const InspectOptions& options, const Shards& shards) {
+  Console console(Voice::speaking);
+  const Timer timer;
+  const VerifyReport report = verify_images(shards, usable_cpus(), [&](const VerifyProgress& progress) {
+    const double part = static_cast<double>(progress.bytes) / static_cast<double>(progress.all_bytes);
+    const double seconds = timer.seconds();
+    const double rate = static_cast<double>(progress.bytes) / seconds;
+    console.live(concat("verified ", percent_text(part), ", ", human_bytes(static_cast<uint64_t>(rate)), "/s, ",
+                        progress.damaged > 0 ? with_commas(progress.damaged) + " damaged images, " : "",
+                        duration_text(seconds / part - seconds), " left"));
+  });
+  console.end_live();
+  if (report.damaged == 1) fail(ExitCode::data, report.complaints.front());
+  if (report.damaged > 1) {
+    for (const std::string& complaint : report.complaints) console.say(complaint);
+    const auto shown = static_cast<int64_t>(report.complaints.size());
+    fail(ExitCode::data, options.path, ": ", with_commas(report.damaged), " of ", with_commas(report.images),
+         " images are damaged", report.damaged > shown ? concat(" (the first ", shown, " are named above)") : "",
+         "; copy their shards again from their source, or import the dataset again");
   }
-  if (more == 0) fail(ExitCode::data, first);
-  if (more > 0) fail(ExitCode::data, first, " (and ", more, " more damaged images)");
+  return report;
 }
 
-void print_dataset(const InspectOptions& options, const Shards& shards) {
-  const ShardHeader& header = shards.front()->header();
-  std::printf("%s: %s images %s %s in %zu %s, %s\n", options.path.c_str(), with_commas(count_of(shards)).c_str(),
-              header.image.text().c_str(), name_of(header.dtype), shards.size(),
-              shards.size() == 1 ? "shard" : "shards", human_bytes(bytes_of(shards)).c_str());
+/// "256x256x3 uint8", "of several sizes (3 channels), JPEG or PNG".
+std::string kind_text(const ShardHeader& header) {
+  const std::string size =
+      header.image[0] > 0 ? header.image.text() : concat("of several sizes (", header.image[2], " channels)");
+  return header.encoding == Encoding::raw ? size + " " + name_of(header.dtype) : size + ", JPEG or PNG";
+}
+
+void print_dataset(const InspectOptions& options, const ShardHeader& header, const Shards& shards) {
+  std::printf("%s: %s images %s in %zu %s, %s\n", options.path.c_str(), with_commas(count_of(shards)).c_str(),
+              kind_text(header).c_str(), shards.size(), shards.size() == 1 ? "shard" : "shards",
+              human_bytes(bytes_of(shards)).c_str());
   for (size_t channel = 0; channel < header.mean.size() && channel < header.deviation.size(); ++channel) {
     std::printf("channel %zu: mean %.4f, deviation %.4f\n", channel, header.mean[channel], header.deviation[channel]);
   }
   Table table({{"class"}, {"name"}, {"images", Table::Align::right}});
-  const std::vector<int64_t> counts = histogram(shards);
+  const std::vector<int64_t> counts = histogram(header, shards);
   for (size_t i = 0; i < counts.size(); ++i) table.row({concat(i), class_name(header, i), with_commas(counts[i])});
   std::fputs(table.text().c_str(), stdout);
 }
 
-Json json_of(const InspectOptions& options, const Shards& shards) {
-  const ShardHeader& header = shards.front()->header();
+Json json_of(const InspectOptions& options, const ShardHeader& header, const Shards& shards) {
   Json classes = Json::array(), files = Json::array();
-  const std::vector<int64_t> counts = histogram(shards);
+  const std::vector<int64_t> counts = histogram(header, shards);
   for (size_t i = 0; i < counts.size(); ++i) {
     classes.push_back({{"name", class_name(header, i)}, {"images", counts[i]}});
   }
@@ -104,6 +119,7 @@ Json json_of(const InspectOptions& options, const Shards& shards) {
           {"samples", count_of(shards)},
           {"image", {header.image[0], header.image[1], header.image[2]}},
           {"dtype", name_of(header.dtype)},
+          {"encoding", header.encoding == Encoding::raw ? "raw" : "jpeg"},
           {"classes", classes},
           {"mean", header.mean},
           {"deviation", header.deviation},
@@ -112,19 +128,21 @@ Json json_of(const InspectOptions& options, const Shards& shards) {
           {"shards", files}};
 }
 
-int inspect_shards(const InspectOptions& options, const Shards& shards) {
-  if (options.verify) verify_images(shards);
+/// `header` is that of the whole dataset.
+int inspect_shards(const InspectOptions& options, const ShardHeader& header, const Shards& shards) {
+  VerifyReport report;
+  if (options.verify) report = verify(options, shards);
   if (options.json) {
-    Json json = json_of(options, shards);
+    Json json = json_of(options, header, shards);
     if (options.verify) json["verified"] = true;
     std::puts(json.dump().c_str());
     return static_cast<int>(ExitCode::ok);
   }
-  print_dataset(options, shards);
+  print_dataset(options, header, shards);
   if (options.verify) {
-    const bool compared = std::all_of(shards.begin(), shards.end(), [](const auto* s) { return s->has_checksums(); });
-    std::puts(compared ? "all images agree with their checksums"
-                       : "all images can be read; not all shards hold checksums to compare with");
+    std::puts(report.compared ? "all images agree with their checksums"
+                              : "all images can be read; not all shards hold checksums to compare with");
+    if (header.encoding != Encoding::raw) std::puts("all images can be decoded");
   }
   return static_cast<int>(ExitCode::ok);
 }
@@ -201,7 +219,8 @@ int run_inspect(const Arguments& arguments) {
   InspectOptions options;
   OptionSet set("convoy inspect", "PATH [--verify] [--json]",
                 "Tells what is in a dataset's folder, one shard, a checkpoint, or a run folder's newest checkpoint.");
-  set.flag("verify", options.verify, "read every image and compare it with its checksum");
+  set.flag("verify", options.verify,
+           "read every image, compare it with its checksum, and decode it where it is encoded");
   set.flag("json", options.json, "print the answer as one line of JSON");
   if (OptionSet::wants_help(arguments)) return show_help(set);
   const Assignments flags = set.read_flags(arguments);
@@ -214,13 +233,17 @@ int run_inspect(const Arguments& arguments) {
   if (fs::is_directory(options.path + "/checkpoints", ignored)) options.path = checkpoint_of_run(options.path);
   if (is_checkpoint(options.path)) return inspect_checkpoint(options);
   if (fs::is_directory(options.path, ignored)) {
-    const Dataset dataset(options.path);
+    const Dataset dataset(options.path, {.held_bytes = 0});
+    if (const std::string notice = dataset.notice(); !notice.empty()) std::fprintf(stderr, "%s\n", notice.c_str());
     Shards shards;
     for (const auto& shard : dataset.shards()) shards.push_back(shard.get());
-    return inspect_shards(options, shards);
+    return inspect_shards(options, dataset.header(), shards);
   }
   const ShardReader shard(options.path);
-  return inspect_shards(options, {&shard});
+  if (const std::string notice = shard.notice(); !notice.empty()) {
+    std::fprintf(stderr, "%s: %s\n", options.path.c_str(), notice.c_str());
+  }
+  return inspect_shards(options, shard.header(), {&shard});
 }
 
 }  // namespace convoy

@@ -95,6 +95,9 @@ std::vector<std::string> opening_lines(const TrainOptions& options, const RunPla
       concat("data ", options.data, ": ", with_commas(data.size()), " images ", data.image().text(), ", ",
              data.class_count(), " classes; ", with_commas(plan.steps), " steps of ", options.batch, " images")};
   for (std::string& line : unused_keys_text(options)) lines.push_back(std::move(line));
+  for (const Dataset* dataset : {plan.data.get(), plan.eval_data.get()}) {
+    if (dataset && !dataset->notice().empty()) lines.push_back(dataset->notice());
+  }
   if (options.precision == "auto" && plan.compute == DType::f32) {
     lines.emplace_back("precision auto: this processor does not multiply bf16 numbers, so this run is in fp32");
   }

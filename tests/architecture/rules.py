@@ -24,6 +24,7 @@ LIBRARY_HOMES = {
     "oneDNN": (r"(oneapi/)?dnnl\w*(/|\.h)", r"core/(ops|device)/|experiments/benchmarks/"),
     "CUDA": (r"(cuda\w*|cublas\w*|cudnn\w*|nvrtc)\.h$", r"core/(ops|device)/|\w+/(\w+/)*\w+_cuda\w*\.(cu|cuh|cpp|hpp)$"),
     "NCCL": (r"nccl\.h$", r"distributed/nccl_\w+\.cpp$|tests/distributed/nccl/"),
+    "libarchive": (r"archive(_entry)?\.h$", r"io/importers/|tests/io/importers/"),
     "zlib": (r"zlib\.h$", r"io/|tests/io/"),
     "nlohmann-json": (r"nlohmann/", r"(io|distributed|launchers|tests|experiments)/"),
     "OpenMP": (r"omp\.h$", r"core/|tests/core/|experiments/benchmarks/"),
