@@ -1,7 +1,7 @@
 // make_seeds TARGET FOLDER: writes the seeds of seeds.cpp there, for tests/fuzz/run.
 #include <fstream>
 
-#include "tests/fuzz/targets.hpp"
+#include "tests/fuzz/seeds.hpp"
 
 int main(int count, char** arguments) {
   if (count != 3) return 2;

@@ -16,7 +16,7 @@ inline void decode_all_ways(std::string_view text) {
   read_or_refuse(ExitCode::data, "fuzz: ", [&] { info = image_info(bytes, "fuzz"); });
   require(info.height * info.width <= int64_t{1} << 28, "a picture over the limit", "");
   // What may be larger costs the same for each pixel, and would leave time for little else.
-  if (info.height * info.width > int64_t{1} << 20) return;
+  if (info.height * info.width > int64_t{1} << 16) return;
   for (const DecodeOptions& options : {DecodeOptions{.channels = 3}, DecodeOptions{.channels = 1, .least_side = 4}}) {
     read_or_refuse(ExitCode::data, "fuzz: ", [&] {
       Image image, small;

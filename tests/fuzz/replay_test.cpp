@@ -8,7 +8,9 @@
 #include <sstream>
 
 #include "core/base/random.hpp"
+#include "tests/fuzz/seeds.hpp"
 #include "tests/fuzz/targets.hpp"
+#include "tests/io/image/image_testing.hpp"
 
 namespace convoy::fuzz {
 namespace {
@@ -96,17 +98,22 @@ TEST_P(FuzzFiles, SeedsAndTheirNeighboursAreReadOrRefused) {
   ASSERT_FALSE(seeds.empty());
   for (size_t i = 0; i < seeds.size(); ++i) {
     target.feed(seeds[i]);
+    for (size_t tenth = 0; tenth < 10; ++tenth) target.feed(seeds[i].substr(0, seeds[i].size() * tenth / 10));
+    // HDF5 1.10 may crash on a damaged file, which would tell nothing of Convoy; tests/fuzz/run can tell them apart.
+    if (target.feed == hdf5) continue;
     const RandomStream random(8, RandomPurpose::test, i);
     for (uint64_t draw = 0; draw < 200; ++draw) {
       std::string bytes = seeds[i];
       for (uint64_t change = 0; change <= draw % 3; ++change) bytes = changed_bytes(bytes, random, 3 * draw + change);
-      if (target.feed == png && draw % 4 != 0) repair_png(bytes.data(), bytes.size());
+      if (target.feed == png && draw % 4 != 0) repair_png(reinterpret_cast<uint8_t*>(bytes.data()), bytes.size());
       target.feed(bytes);
     }
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(All, FuzzFiles, testing::Values(Target{"jpeg", jpeg}, Target{"png", png}, Target{"idx", idx}),
+INSTANTIATE_TEST_SUITE_P(All, FuzzFiles,
+                         testing::Values(Target{"jpeg", jpeg}, Target{"png", png}, Target{"idx", idx},
+                                         Target{"hdf5", hdf5}, Target{"tar", tar}),
                          [](const auto& one) { return one.param.name; });
 
 }  // namespace

@@ -1,8 +1,8 @@
 // Small files of every kind that the readers know, made by the writers that the tests have.
-#include "io/image/encode.hpp"
-#include "tests/fuzz/targets.hpp"
-#include "tests/io/idx_files.hpp"
+#include "tests/fuzz/seeds.hpp"
+
 #include "tests/io/image/image_testing.hpp"
+#include "tests/io/importers/idx_files.hpp"
 
 namespace convoy::fuzz {
 namespace {
@@ -10,6 +10,8 @@ namespace {
 std::string text_of(const std::vector<std::byte>& bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
+
+}  // namespace
 
 std::vector<std::string> jpeg_seeds() {
   using Coding = JpegRecipe::Coding;
@@ -65,12 +67,12 @@ std::vector<std::string> idx_seeds() {
   return seeds;
 }
 
-}  // namespace
-
 std::vector<std::string> made_seeds(const std::string& target) {
   if (target == "jpeg") return jpeg_seeds();
   if (target == "png") return png_seeds();
   if (target == "idx") return idx_seeds();
+  if (target == "hdf5") return hdf5_seeds();
+  if (target == "tar") return tar_seeds();
   return {};
 }
 

@@ -20,12 +20,8 @@ void network(std::string_view bytes);
 void jpeg(std::string_view bytes);
 void png(std::string_view bytes);
 void idx(std::string_view bytes);
-
-/// Inputs to start from, made by the writers of the tests; tests/fuzz/seeds/TARGET holds more.
-std::vector<std::string> made_seeds(const std::string& target);
-
-/// Writes the checksums of a PNG's chunks anew, without which libpng would look at little else that was changed.
-void repair_png(char* bytes, size_t size);
+void hdf5(std::string_view bytes);
+void tar(std::string_view bytes);
 
 inline void require(bool holds, const char* what, const char* where) {
   if (holds) return;
@@ -46,17 +42,16 @@ void read_or_refuse(ExitCode code, const std::string& name, const Read& read) {
   }
 }
 
-/// A file in memory, for readers that take a path.
-class MemoryFile {
+/// A file for readers that take a path, as long as this lives.
+class InputFile {
  public:
-  explicit MemoryFile(std::string_view bytes);
-  MemoryFile(const MemoryFile&) = delete;
-  MemoryFile& operator=(const MemoryFile&) = delete;
-  ~MemoryFile();
+  explicit InputFile(std::string_view bytes);
+  InputFile(const InputFile&) = delete;
+  InputFile& operator=(const InputFile&) = delete;
+  ~InputFile();
   const std::string& path() const { return path_; }
 
  private:
-  int file_;
   std::string path_;
 };
 
