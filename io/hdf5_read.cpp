@@ -149,6 +149,22 @@ std::string filters_of(hid_t creation) {
   return text;
 }
 
+/// Refuses numbers of elements that no file of this size holds, before anything is allocated for them. Deflate packs
+/// 1,032 bytes into one at best; what lies in other files is left to them.
+void check_extent(const File& file, const std::string& dataset, const DatasetInfo& info, bool elsewhere) {
+  uint64_t elements = 1;
+  bool too_many = false;
+  for (const int64_t dim : info.dims) {
+    too_many = too_many || dim < 0 || __builtin_mul_overflow(elements, static_cast<uint64_t>(dim), &elements);
+  }
+  hsize_t file_bytes = 0;
+  H5Fget_filesize(file.handle.get(), &file_bytes);
+  const uint64_t most = elsewhere ? uint64_t{1} << 48 : 1032 * file_bytes;
+  if (!too_many && elements <= most && info.element_bytes <= 1 << 16) return;
+  fail(ExitCode::data, file.path, ": ", dataset, " has shape ", text_of(info.dims), ", more than its ", file_bytes,
+       " bytes can hold; the file may be damaged: make it or fetch it again");
+}
+
 }  // namespace
 
 DatasetInfo describe(const File& file, const std::string& dataset) {
@@ -178,6 +194,7 @@ DatasetInfo describe(const File& file, const std::string& dataset) {
   if (info.layout == H5D_CONTIGUOUS && offset != HADDR_UNDEF && H5Pget_external_count(creation.get()) == 0) {
     info.data = {.offset = offset, .bytes = H5Dget_storage_size(opened.get())};
   }
+  check_extent(file, dataset, info, info.layout == H5D_VIRTUAL || H5Pget_external_count(creation.get()) > 0);
   return info;
 }
 

@@ -59,11 +59,11 @@ std::string looks_like(std::span<const std::byte> encoded) {
     if (bytes.size() > other.offset && bytes.substr(other.offset).starts_with(other.bytes)) return other.what;
   }
   const size_t begin = bytes.find_first_not_of(" \t\r\n\xEF\xBB\xBF");
-  if (begin != bytes.npos && bytes[begin] == '<') {
+  if (begin != std::string_view::npos && bytes[begin] == '<') {
     std::string start(bytes.substr(begin, 512));
     std::ranges::transform(start, start.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? char(c + 32) : c; });
-    if (start.starts_with("<!doctype html") || start.find("<html") != start.npos) return "an HTML page";
-    if (start.find("<svg") != start.npos) return "an SVG drawing";
+    if (start.starts_with("<!doctype html") || start.find("<html") != std::string::npos) return "an HTML page";
+    if (start.find("<svg") != std::string::npos) return "an SVG drawing";
     return "XML";
   }
   if (std::ranges::all_of(bytes, [](char c) { return c == '\0'; })) return "nothing but zero bytes";

@@ -34,8 +34,8 @@ Taps triangle_taps(int64_t from, int64_t to) {
   std::vector<double> row;
   for (int64_t i = 0; i < to; ++i) {
     const double centre = (static_cast<double>(i) + 0.5) * scale;
-    const int64_t begin = std::max<int64_t>(0, static_cast<int64_t>(centre - support + 0.5));
-    const int64_t end = std::min(from, static_cast<int64_t>(centre + support + 0.5));
+    const int64_t begin = std::max<int64_t>(0, static_cast<int64_t>(std::floor(centre - support + 0.5)));
+    const int64_t end = std::min(from, static_cast<int64_t>(std::floor(centre + support + 0.5)));
     double sum = 0;
     row.clear();
     for (int64_t j = begin; j < end; ++j) {
@@ -83,9 +83,11 @@ void blend_rows(const uint8_t* rows, int64_t stride, const float* weights, int32
   }
 }
 
+constexpr float half = 0.5f;
+
 /// Weights are not negative and sum to 1, so that no value leaves [0, 255] by more than rounding.
 uint8_t rounded(float value) {
-  return static_cast<uint8_t>(static_cast<int32_t>(value + 0.5f));
+  return static_cast<uint8_t>(static_cast<int32_t>(value + half));
 }
 
 using Four = float __attribute__((vector_size(16)));
@@ -104,7 +106,7 @@ void blend_along_rgb(const float* from, const Taps::Range* ranges, const float* 
       std::memcpy(&pixel, next, sizeof(pixel));
       sum = sum + pixel * weight[k];
     }
-    const auto levels = __builtin_convertvector(__builtin_convertvector(sum + 0.5f, FourInts), FourBytes);
+    const auto levels = __builtin_convertvector(__builtin_convertvector(sum + half, FourInts), FourBytes);
     // The fourth byte is the next pixel's, which comes later; after the last pixel there is none.
     std::memcpy(to + 3 * x, &levels, x + 1 < width ? 4 : 3);
   }

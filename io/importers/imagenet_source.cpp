@@ -38,7 +38,7 @@ std::vector<std::string> read_lines(const std::string& path) {
 /// The class that a line of the file of labels names: itself, or the class of that number.
 std::string class_of(const std::string& line, size_t number, const SourceOptions& options) {
   const auto refuse = [&](const auto&... why) { fail(ExitCode::data, options.labels, ": line ", number, " ", why...); };
-  if (line.empty() || line.find_first_of(" \t,") != line.npos) {
+  if (line.empty() || line.find_first_of(" \t,") != std::string::npos) {
     refuse("is \"", line.substr(0, 40), "\"; a line is one number, 1 to the number of classes, or one class");
   }
   int64_t value = 0;

@@ -12,7 +12,7 @@ namespace {
 /// The name by which a line of a list of classes names a folder. ImageNet's synset.txt has the folder's name as the
 /// first word and what it means behind; where folders themselves have names of several words, a line is one name.
 std::vector<std::string> folder_names(const std::vector<std::string>& lines, const std::vector<std::string>& folders) {
-  const bool whole = std::ranges::any_of(folders, [](const auto& name) { return name.find(' ') != name.npos; });
+  const bool whole = std::ranges::any_of(folders, [](const auto& name) { return name.find(' ') != std::string::npos; });
   if (whole) return lines;
   std::vector<std::string> names;
   for (const std::string& line : lines) names.push_back(line.substr(0, line.find_first_of(" \t")));
@@ -27,7 +27,7 @@ std::string_view leaf_of(std::string_view path) {
 
 std::string_view folder_part(std::string_view path) {
   const size_t slash = path.rfind('/');
-  return slash == path.npos ? "" : path.substr(0, slash);
+  return slash == std::string_view::npos ? "" : path.substr(0, slash);
 }
 
 bool ListedSource::is_picture(std::string_view leaf, const std::string& shown) {

@@ -87,7 +87,7 @@ std::vector<Skipped> gather_skipped(const std::string& folder, int shards) {
   std::vector<Skipped> skipped;
   for (const std::string& line : lines) {
     const size_t tab = line.find('\t');
-    skipped.push_back({.name = line.substr(0, tab), .reason = tab == line.npos ? "" : line.substr(tab + 1)});
+    skipped.push_back({.name = line.substr(0, tab), .reason = tab == std::string::npos ? "" : line.substr(tab + 1)});
   }
   return skipped;
 }

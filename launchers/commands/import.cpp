@@ -85,9 +85,10 @@ void read_size(const std::string& size, ImportOptions& options) {
   if (size.empty()) return;
   const size_t cross = size.find('x');
   const auto height = parse_integer(size.substr(0, cross));
-  const auto width = cross == size.npos ? std::optional<int64_t>(0) : parse_integer(size.substr(cross + 1));
+  const auto width = cross == std::string::npos ? std::optional<int64_t>(0) : parse_integer(size.substr(cross + 1));
   constexpr int64_t most = 16384;
-  if (!height || !width || *height < 1 || *height > most || *width < (cross == size.npos ? 0 : 1) || *width > most) {
+  if (!height || !width || *height < 1 || *height > most || *width < (cross == std::string::npos ? 0 : 1) ||
+      *width > most) {
     fail(ExitCode::usage, "--size ", size, ": expected one number or HEIGHTxWIDTH, from 1 to ", most, " pixels");
   }
   options.height = *height;

@@ -5,6 +5,7 @@
 // jpeglib.h needs FILE from above.
 #include <jpeglib.h>
 #include <png.h>
+#include <zlib.h>
 
 #include <cmath>
 #include <cstdlib>
@@ -53,7 +54,7 @@ struct JpegRecipe {
   std::vector<std::pair<int, std::string>> markers;  // APPn and their contents
   const jpeg_scan_info* scans = nullptr;
   int scan_count = 0;
-  bool adobe = true;  // the marker that CMYK and RGB have by default
+  bool jfif = true, adobe = true;  // the markers that libjpeg writes by itself
 };
 
 /// image.channels is the number of components; CMYK (4) as it is to stand in the file.
@@ -80,6 +81,7 @@ inline std::vector<std::byte> make_jpeg(const Image& image, const JpegRecipe& re
     info.scan_info = recipe.scans;
     info.num_scans = recipe.scan_count;
   }
+  if (!recipe.jfif) info.write_JFIF_header = FALSE;
   if (!recipe.adobe) info.write_Adobe_marker = FALSE;
   jpeg_start_compress(&info, TRUE);
   for (const auto& [marker, content] : recipe.markers) {
@@ -132,6 +134,21 @@ inline std::vector<std::byte> make_png(int64_t height, int64_t width, std::vecto
   png_write_end(png, info);
   png_destroy_write_struct(&png, &info);
   return out;
+}
+
+/// Writes the checksums of a PNG's chunks anew, without which libpng looks at little else that was changed.
+inline void repair_png(uint8_t* data, size_t size) {
+  const auto number = [&](size_t at) {
+    return uint32_t{data[at]} << 24 | uint32_t{data[at + 1]} << 16 | uint32_t{data[at + 2]} << 8 |
+           uint32_t{data[at + 3]};
+  };
+  for (size_t at = 8; at + 12 <= size;) {
+    const size_t length = number(at);
+    if (length > size - at - 12) return;
+    const auto sum = uint32_t(crc32(0, data + at + 4, uInt(length + 4)));
+    for (size_t i = 0; i < 4; ++i) data[at + 8 + length + i] = uint8_t(sum >> (24 - 8 * i));
+    at += length + 12;
+  }
 }
 
 /// Where `what` first stands.

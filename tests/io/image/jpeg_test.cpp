@@ -101,7 +101,7 @@ TEST(Jpeg, OddMarkersDoNoHarm) {
   const std::string adobe = "Adobe\0\x64\0\0\0\0\x07"s;  // transform 7 does not exist
   const std::string exif = "Exif\0\0MM\0*\xFF\xFF\xFF\xFF damaged"s;
   EXPECT_EQ(decoded(make_jpeg(picture, {.markers = {{JPEG_APP0 + 1, exif}}})).pixels, plain.pixels);
-  EXPECT_EQ(decoded(make_jpeg(picture, {.markers = {{JPEG_APP0 + 14, adobe}}})).pixels, plain.pixels);
+  EXPECT_EQ(decoded(make_jpeg(picture, {.markers = {{JPEG_APP0 + 14, adobe}}, .jfif = false})).pixels, plain.pixels);
   EXPECT_EQ(decoded(with_inserted(file, find_bytes(file, "\xFF\xDA"), "\x12\x34\x56")).pixels, plain.pixels);
   EXPECT_EQ(decoded(with_inserted(file, file.size() - 2, "\0\x11"s)).pixels, plain.pixels);
   EXPECT_EQ(decoded(with_inserted(file, file.size(), "whatever a camera adds")).pixels, plain.pixels);
