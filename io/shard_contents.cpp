@@ -39,6 +39,13 @@ std::string labels_name(const hdf5::File& file) {
   return first_of(file, {"labels", "label", "targets"});
 }
 
+/// Names from a file that may be damaged must not break a message's line.
+std::string printable(std::string text) {
+  std::ranges::replace_if(
+      text, [](char c) { return static_cast<unsigned char>(c) < ' '; }, '?');
+  return text;
+}
+
 void check_kind(const hdf5::File& file) {
   if (hdf5::exists(file, "params")) {
     fail(ExitCode::data, file.path, ": holds a network's parameters, not images; give a dataset's folder");
@@ -47,12 +54,12 @@ void check_kind(const hdf5::File& file) {
     if (hdf5::exists(file, name)) continue;
     const std::vector<std::string> members = hdf5::members(file, "/");
     fail(ExitCode::data, file.path, ": is no shard of a dataset, it has no \"", name, "\"",
-         members.empty() ? "" : ", only " + join(members, ", "), "; ", how_to_make);
+         members.empty() ? "" : ", only " + printable(join(members, ", ")), "; ", how_to_make);
   }
   if (!has_format(file)) return;
   const std::string format = hdf5::read_text(file, "/", "format");
   if (format != "convoy-shard") {
-    fail(ExitCode::data, file.path, ": has the format \"", format, "\", not convoy-shard; ", how_to_make);
+    fail(ExitCode::data, file.path, ": has the format \"", printable(format), "\", not convoy-shard; ", how_to_make);
   }
   const int64_t version = hdf5::read_int(file, "/", "version");
   if (version != 1 && version != 2) {

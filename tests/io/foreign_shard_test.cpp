@@ -43,6 +43,11 @@ TEST_F(ForeignShard, OpensImagesWithoutChannelsAndOtherIntegerLabels) {
   }
 }
 
+TEST_F(ForeignShard, NamesWhatItHoldsInOneLine) {
+  const std::string message = error_for([](hid_t file) { add(file, "first\nsecond", H5T_STD_U8LE, {3}); });
+  EXPECT_THAT(message, HasSubstr("has no \"images\", only first?second; "));
+}
+
 TEST_F(ForeignShard, OpensOnesWithAUserBlock) {
   {
     const hdf5::Session session;
