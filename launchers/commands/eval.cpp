@@ -2,10 +2,12 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
+#include "core/base/isa.hpp"
 #include "core/base/text.hpp"
 #include "core/base/timer.hpp"
 #include "io/checkpoint.hpp"
 #include "launchers/commands/command.hpp"
+#include "launchers/run/memory_check.hpp"
 #include "launchers/run/observers.hpp"
 #include "launchers/run/pixel_scaling.hpp"
 #include "launchers/run/shared_tuning.hpp"
@@ -135,7 +137,12 @@ Answer evaluate_as_asked(const EvalOptions& options, Worker& worker) {
     device = make_device(options.backend, worker.local_rank());
   });
   if (worker.leader() && !data->notice().empty()) std::fprintf(stderr, "%s\n", data->notice().c_str());
-  // A run's evaluation and this one shall give the same bits: by the algorithms that the run chose.
+  // A run's evaluation and this one shall give the same bits: in its precision, by the algorithms that it chose.
+  const bool bf16 = chosen("", state, "precision", "fp32") == name_of(DType::bf16);
+  const DType compute = bf16 && cpu_has_bf16() ? DType::bf16 : DType::f32;
+  if (worker.leader() && bf16 && compute == DType::f32) {
+    std::fprintf(stderr, "the run was in bf16, which this processor does not multiply; evaluating in fp32\n");
+  }
   const bool exact = chosen("", state, "exact", "off") == "on";
   const int64_t crops = reader->variants(), lane_batch = (options.batch + crops - 1) / crops * crops;
   Tuning tuning;
@@ -147,6 +154,7 @@ Answer evaluate_as_asked(const EvalOptions& options, Worker& worker) {
                                          .threads = threads,
                                          .lane_batch = lane_batch,
                                          .global_batch = lane_batch * threads},
+                               .compute = compute,
                                .tuning = exact ? nullptr : &tuning});
   };
   if (exact) {
@@ -154,10 +162,8 @@ Answer evaluate_as_asked(const EvalOptions& options, Worker& worker) {
   } else {
     make_with_one_choice(worker, tuning, *device, tuning_of_run(options.checkpoint), make);
   }
-  worker.together([&] {
-    check_memory(model->plan(), worker.local_size());
-    model->allocate();
-  });
+  check_memory(worker, model->plan());
+  worker.together([&] { model->allocate(); });
   worker.on_leader([&] {
     if (options.checkpoint.empty()) {
       read_initial_weights(options.init, model->arena(), Buffers::required);

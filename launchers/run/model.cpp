@@ -3,7 +3,6 @@
 
 #include "core/base/error.hpp"
 #include "core/base/text.hpp"
-#include "launchers/run/control_group.hpp"
 
 namespace convoy {
 
@@ -90,18 +89,6 @@ void check_data_fits(const Graph& graph, const Dataset& data, const Augmentation
     fail(ExitCode::usage, graph.text.source, ": the network has ", outputs, outputs == 1 ? " output, " : " outputs, ",
          folder, " has ", class_count, " classes; give the last layer K=", class_count);
   }
-}
-
-void check_memory(const MemoryPlan& plan, int workers) {
-  const FreeMemory free = free_memory();
-  if (plan.total() > free.group) {
-    fail(ExitCode::out_of_memory, "a worker needs ", plan.text(), "; the control group ", free.folder, " leaves it ",
-         human_bytes(free.group), "; ask the batch system or container for more memory, or use a smaller batch");
-  }
-  const uint64_t needed = plan.total() * static_cast<uint64_t>(workers);
-  if (free.machine == 0 || needed <= free.machine) return;
-  fail(ExitCode::out_of_memory, "the run needs ", human_bytes(needed), " on this machine (", workers, " times ",
-       plan.text(), "), ", human_bytes(free.machine), " are free; use a smaller batch, fewer workers or more machines");
 }
 
 }  // namespace convoy

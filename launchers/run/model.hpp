@@ -89,8 +89,4 @@ void broadcast_parameters(const ParameterArena& arena, Communicator& communicato
 /// Throws Error(usage) unless images and labels of the dataset fit the network, the images by way of `chain`.
 void check_data_fits(const Graph& graph, const Dataset& data, const Augmentation& chain, const std::string& chain_key);
 
-/// Throws Error(out_of_memory) if `workers` such plans exceed what this machine has left, or one of them what this
-/// process's control group leaves it.
-void check_memory(const MemoryPlan& plan, int workers);
-
 }  // namespace convoy

@@ -64,7 +64,8 @@ std::vector<std::string> check_same_run(const CheckpointState& stored, const Che
          "; resume with that, or start another run with --init ", checkpoint);
   };
   must_agree("seed", concat(stored.seed), concat(asked.seed));
-  for (const char* key : {"batch", "shuffle", "shuffle-blocks", "samples-per-epoch", "mean", "scale", "optimizer"}) {
+  for (const char* key :
+       {"batch", "shuffle", "shuffle-blocks", "samples-per-epoch", "dataset-id", "mean", "scale", "optimizer"}) {
     must_agree(key, note(stored, key), note(asked, key));
   }
   const auto chain = [](const CheckpointState& state, const std::string& key) {

@@ -1,6 +1,8 @@
 // What a training run is going to do.
 #include "launchers/run/run_plan.hpp"
 
+#include <algorithm>
+
 #include "core/base/error.hpp"
 #include "core/base/isa.hpp"
 #include "core/base/text.hpp"
@@ -27,6 +29,17 @@ std::string machine_of(const Device& device) {
   return text.erase(begin, end - begin);
 }
 
+/// A class must have the same number in both, where they name them.
+void check_same_classes(const Dataset& data, const Dataset& eval_data) {
+  const std::vector<std::string>&names = data.header().classes, &others = eval_data.header().classes;
+  if (names.empty() || others.empty() || names == others) return;
+  const auto [a, b] = std::ranges::mismatch(names, others);
+  const auto number = a - names.begin();
+  const auto name = [](auto at, const auto& all) { return at == all.end() ? "nothing" : "'" + *at + "'"; };
+  fail(ExitCode::usage, "eval-data ", eval_data.folder(), ": class ", number, " is ", name(b, others), ", in ",
+       data.folder(), " it is ", name(a, names), "; import both with the same --classes FILE");
+}
+
 }  // namespace
 
 RunPlan make_run_plan(const TrainOptions& options, int workers, int threads) {
@@ -49,6 +62,7 @@ RunPlan make_run_plan(const TrainOptions& options, int workers, int threads) {
       fail(ExitCode::usage, "eval-data ", options.eval_data, ": its images are ", name_of(plan.eval_data->dtype()),
            ", those to train on are ", name_of(plan.data->dtype()), "; import both alike");
     }
+    check_same_classes(*plan.data, *plan.eval_data);
   }
   plan.pixels = pixel_scaling(options.mean, options.scale, plan.data->header());
   if (options.mean == "image") {
@@ -102,6 +116,7 @@ CheckpointState describe_run(const TrainOptions& options, const RunPlan& plan, c
                  {"augment", plan.augment.text()},
                  {"eval-augment", plan.eval_augment.text()},
                  {"samples-per-epoch", concat(plan.data->size())},
+                 {"dataset-id", plan.data->header().dataset_id},
                  {"mean", plan.mean_image.empty() ? channel_text(plan.pixels.mean) : "image"},
                  {"scale", channel_text(plan.pixels.scale)},
                  {"optimizer", options.optimizer.name},

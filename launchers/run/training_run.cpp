@@ -1,5 +1,6 @@
 // One training run from its options to its end.
 #include "launchers/run/training_run.hpp"
+#include "launchers/run/memory_check.hpp"
 
 #include "core/train/local_sink.hpp"
 #include "core/train/trainer.hpp"
@@ -64,9 +65,9 @@ class TrainingRun {
     if (worker_.size() > 1) exchange_.emplace(worker_, options_);
     make_model();
     // Choosing tries real exchanges, in memory that must be there; afterwards it is known who shares what.
-    worker_.together([&] { check_memory(memory_plan(), worker_.local_size()); });
+    check_memory(worker_, memory_plan());
     if (exchange_) exchange_->choose(model_->net().segments().size(), options_.exact ? nullptr : &tuning_);
-    worker_.together([&] { check_memory(memory_plan(), worker_.local_size()); });
+    check_memory(worker_, memory_plan());
   }
 
   /// With exact=on nothing is measured, since the choice could depend on the number of threads.
@@ -116,7 +117,7 @@ class TrainingRun {
 
   void fill_model() {
     for (const std::string& notice : start_.notices) console_.say(notice);
-    if (!worker_.crowding().empty()) console_.say(worker_.crowding());
+    for (const std::string& notice : worker_.thread_notices()) console_.say(notice);
     const std::string workers = exchange_ ? "MPI, " + exchange_->topology().text() : worker_.control().describe();
     for (const std::string& line : opening_lines(options_, plan_, model_->net().graph(), *device_, workers)) {
       console_.say(line);

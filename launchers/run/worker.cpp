@@ -1,6 +1,7 @@
 // This process among the workers of a run.
 #include "launchers/run/worker.hpp"
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <new>
@@ -80,8 +81,18 @@ int Worker::threads(int asked) {
   const CpuClaim mine{.host = host_name(), .cpus = allowed_cpus(), .limit = cpu_limit(), .asked = asked};
   std::vector<CpuClaim> claims;
   for (const std::string& text : control_->gather_texts(claim_text(mine))) claims.push_back(parse_claim(text));
-  crowding_ = crowding_text(claims);
-  return asked ? asked : share_of_cpus(claims, static_cast<size_t>(rank()));
+  thread_notices_.clear();
+  if (const std::string crowding = crowding_text(claims); !crowding.empty()) thread_notices_.push_back(crowding);
+  std::vector<int> threads;
+  for (size_t w = 0; w < claims.size(); ++w) {
+    threads.push_back(claims[w].asked ? claims[w].asked : share_of_cpus(claims, w));
+  }
+  const auto [least, most] = std::ranges::minmax(threads);
+  if (least < most) {
+    thread_notices_.push_back(concat("workers could have ", least, " to ", most, " threads; all take ", least,
+                                     ", so that their work is cut alike: bind them to as many cores each"));
+  }
+  return least;
 }
 
 void Worker::end_everybody(ExitCode code) noexcept {

@@ -45,10 +45,11 @@ class Worker {
   /// Collective: only the first worker does this, and all learn how it went.
   void on_leader(const std::function<void()>& action);
 
-  /// Collective: the threads of this worker. `asked` 0 means its share of the CPUs it may run on.
+  /// Collective: the threads of every worker, as many as the one with fewest has. `asked` 0 means a worker's share of
+  /// the CPUs it may run on. Lanes, and weights packed for several workers, must be cut alike everywhere.
   int threads(int asked);
-  /// Known from then on: a line about workers that have more threads than cores; empty where all is well.
-  const std::string& crowding() const { return crowding_; }
+  /// Known from then on: lines about threads that have no core, and cores that have no thread.
+  const std::vector<std::string>& thread_notices() const { return thread_notices_; }
 
   /// Ends every worker: MPI_Abort. For errors that the others cannot know of.
   [[noreturn]] void end_everybody(ExitCode code) noexcept;
@@ -59,7 +60,7 @@ class Worker {
  private:
   std::unique_ptr<MpiWorld> world_;
   std::unique_ptr<Communicator> control_;
-  std::string crowding_;
+  std::vector<std::string> thread_notices_;
 };
 
 }  // namespace convoy

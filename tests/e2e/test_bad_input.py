@@ -248,6 +248,14 @@ def test_a_missing_file(tiny_train, tmp_path, key):
     assert str(path) in line
 
 
+def test_classes_numbered_otherwise_in_eval_data(tiny_train, pair, tmp_path):
+    for part, names in (("train", "a,b,c,d"), ("eval", "a,c,b,d")):
+        succeed("import", "idx", *pair, "--out", tmp_path / part, "--classes", names)
+    done = convoy(*tiny_train("run", data=tmp_path / "train", eval_data=tmp_path / "eval"))
+    assert done.returncode == USAGE
+    assert "class 1 is 'c', in" in done.stderr and "it is 'b'; import both with the same --classes" in done.stderr
+
+
 def test_exact_with_a_batch_that_does_not_fit_the_lanes(tiny_train):
     line = error_line(convoy(*tiny_train("run", batch=36, exact="on")), USAGE)
     assert "36" in line and "8" in line

@@ -6,7 +6,7 @@ import h5py
 import numpy
 import pytest
 
-from program import OK, REPOSITORY, USAGE, answer, checkpoints, convoy, losses, same_bits, succeed
+from program import OK, REPOSITORY, USAGE, answer, checkpoints, convoy, losses, rows, same_bits, succeed
 
 # Every kind of layer that is not in the tiny network, with a residual and an inception shape.
 EVERYTHING = """input 12x12x1
@@ -112,6 +112,15 @@ def test_bf16_trains_like_fp32(tiny_train, tmp_path):
     # One product is right to 2^-8; a loss averages thousands of them.
     assert bf16[:5] == pytest.approx(fp32[:5], rel=0.02)
     assert bf16[-1] < 0.7 * bf16[0]
+
+
+def test_eval_computes_as_the_run_did(tiny, tiny_train, tmp_path):
+    if not has_bf16():
+        pytest.skip("this processor does not multiply bf16 numbers")
+    succeed(*tiny_train("run", precision="bf16", steps=40, eval_data=tiny / "test", checkpoint_every=40))
+    of_run = rows(tmp_path / "run", "eval")[-1]
+    alone = answer("eval", "--checkpoint", checkpoints(tmp_path / "run")[-1], "--data", tiny / "test")
+    assert alone["loss"] == of_run["loss"]
 
 
 def test_bf16_where_it_is_missing(tiny_train, tmp_path):

@@ -74,6 +74,23 @@ EXACT = [
 ]
 
 
+UNLIKE = ("sh", "-c", 'exec "$@" --threads $((2 - OMPI_COMM_WORLD_RANK))', "sh")
+
+
+@pytest.mark.parametrize("net", ["tiny", "large"])
+def test_workers_of_unlike_threads_are_cut_alike(tiny, tmp_path, net):
+    """Lanes, and the packed weights that workers share, follow from the number of threads."""
+    nets = {"tiny": tiny / "tiny.net", "large": tmp_path / "large.net"}
+    # Convolutions that are packed, and more than the 4 million parameters of nets whose threads are lanes.
+    nets["large"].write_text("input 12x12x1\nconv K=32 F=3 P=1\nconv K=32 F=3 P=1\nrelu\nfc K=1000\nrelu\n"
+                             "fc K=4\nloss softmax\n")
+    keys = ["train", "--net", nets[net], "--data", tiny / "train", "--batch", "32", "--steps", "3", "--log-every", "1"]
+    done = succeed(*keys, "--run", tmp_path / "unlike", workers=2, within=UNLIKE)
+    assert "workers could have 1 to 2 threads; all take 1" in done.stderr
+    succeed(*keys, "--run", tmp_path / "alike", "--threads", "1", workers=2)
+    assert losses(tmp_path / "unlike") == losses(tmp_path / "alike")
+
+
 @pytest.mark.parametrize("workers, keys, said", EXACT, ids=str)
 def test_exact_bits_do_not_depend_on_the_exchange(trained, workers, keys, said):
     run = trained(workers, exact="on", **keys)

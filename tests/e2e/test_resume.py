@@ -6,7 +6,8 @@ import signal
 
 import pytest
 
-from program import OK, PREEMPTED, Running, checkpoints, convoy, losses, same_bits, steps, succeed
+from idx import made_up, write_pair
+from program import OK, PREEMPTED, USAGE, Running, checkpoints, convoy, losses, same_bits, steps, succeed
 
 
 FOREVER = 10_000_000
@@ -103,3 +104,14 @@ def test_a_run_folder_in_use_is_not_overwritten(tiny_train, tmp_path):
     assert done.returncode not in (OK, 1), done.stderr
     assert "--resume" in done.stderr
     assert {path: path.read_bytes() for path in before} == before
+
+
+def test_other_data_of_the_same_size_is_not_gone_on_with(tiny, tiny_train, tmp_path):
+    arguments = tiny_train("run", steps=14)
+    succeed(*arguments)
+    pair = write_pair(tmp_path / "other-idx", *made_up(320, seed=77))
+    succeed("import", "idx", *pair, "--out", tmp_path / "other")
+    done = convoy(*tiny_train("run", steps=21, data=tmp_path / "other"), "--resume")
+    assert done.returncode == USAGE and "dataset-id: " in done.stderr, done.stderr
+    assert len(steps(tmp_path / "run")) == 14
+    succeed(*tiny_train("run", steps=21), "--resume")

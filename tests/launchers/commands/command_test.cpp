@@ -43,7 +43,7 @@ TEST(Program, UnknownCommandsNameTheNearest) {
 
 TEST(Program, CommandsSayWhatTheyMiss) {
   EXPECT_THAT(usage_error({"import"}), HasSubstr("idx"));
-  EXPECT_THAT(usage_error({"import", "cifar", "a"}), AllOf(HasSubstr("cifar"), HasSubstr("idx")));
+  EXPECT_THAT(usage_error({"import", "parquet", "a"}), AllOf(HasSubstr("parquet"), HasSubstr("idx")));
   EXPECT_THAT(usage_error({"import", "idx", "a"}), HasSubstr("two"));
   EXPECT_THAT(usage_error({"import", "idx", "a", "b"}), HasSubstr("--out"));
   EXPECT_THAT(usage_error({"inspect"}), HasSubstr("PATH"));
