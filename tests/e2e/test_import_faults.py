@@ -139,6 +139,20 @@ def test_truncated_tars_of_imagenet(tmp_path):
     assert "outer.tar" in line and "cut short" in line
 
 
+def test_a_truncated_tar_of_validation_has_no_labels(tmp_path):
+    """Labels go by the sorted names of all pictures: with some missing, the others would get wrong ones."""
+    pictures = {f"val_{i:03}.JPEG": png(pixels_of(i)) for i in range(6)}
+    content = tar(dict(reversed(pictures.items()))).rstrip(b"\0")
+    (tmp_path / "val.tar").write_bytes(content[:len(content) * 2 // 3])
+    (tmp_path / "labels.txt").write_text("cat\ndog\ncat\nemu\ndog\nemu\n")
+    arguments = ["import", "imagenet", tmp_path / "val.tar", "--labels", tmp_path / "labels.txt", "--out",
+                 tmp_path / "out"]
+    for more in ([], ["--on-error", "skip"]):
+        line = error_line(convoy(*arguments, *more), DATA)
+        assert "val.tar" in line and "cut short" in line and "fetch it again" in line and "skip" not in line
+        assert "6 labels for" in line and not (tmp_path / "out").exists()
+
+
 def test_damaged_gzip_leaves_nothing(tmp_path):
     content = gzip.compress(tar(FILES))
     flipped = bytearray(content)
