@@ -124,6 +124,7 @@ void CifarSource::open_archive(const SourceFile& source) {
   FileDescriptor file = open_to_read(source.path);
   TarIndex index = index_tar(file, source.shown, 0, size_of_file(file, source.shown));
   if (!index.damage.empty()) damage_.push_back(index.damage);
+  for (const std::string& link : index.links) leave_out_link(link);
   std::ranges::sort(index.members, {}, &TarMember::name);
   for (const TarMember& member : index.members) {
     const std::string_view leaf = leaf_of(member.name);

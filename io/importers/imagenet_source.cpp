@@ -87,6 +87,7 @@ void ImagenetSource::take_classes(const Archive& archive, const SourceOptions&) 
       inner.damage = said.substr(0, said.rfind("; "));
     }
     if (!inner.damage.empty()) damage_.push_back(inner.damage);
+    for (const std::string& link : inner.links) leave_out_link(concat(class_name, ".tar/", link));
     for (TarMember& member : inner.members) {
       member.name = concat(class_name, ".tar/", member.name);
       if (is_picture(leaf_of(member.name), member.name)) {

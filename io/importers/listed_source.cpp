@@ -111,6 +111,7 @@ ArchivedSource::ArchivedSource(const std::vector<SourceFile>& files) {
     if (bytes == 0) fail(ExitCode::data, file.shown, ": is empty; fetch it again");
     TarIndex index = index_tar(opened, file.shown, 0, bytes);
     if (!index.damage.empty()) damage_.push_back(index.damage);
+    for (const std::string& link : index.links) leave_out_link(link);
     archives_.push_back({.shown = file.shown, .file = std::move(opened), .index = std::move(index)});
   }
 }

@@ -78,6 +78,22 @@ def test_a_member_that_comes_twice_counts_once(tmp_path):
     assert samples_of(tmp_path / "out") == expected() and said["left_out"][0]["count"] == 1
 
 
+def test_links_in_a_tar(tmp_path):
+    def link(kind, name, target):
+        member = tarfile.TarInfo(name)
+        member.type, member.linkname = kind, target
+        return member.tobuf()
+
+    links = link(tarfile.LNKTYPE, "emu/8.png", "./cat/0.png") + link(tarfile.SYMTYPE, "emu/9.png", "../cat/0.png")
+    links += link(tarfile.LNKTYPE, "dog/9.png", "gone.png")
+    files = tar(FILES).rstrip(b"\0")
+    (tmp_path / "a.tar").write_bytes(files + bytes(-len(files) % 512) + links + bytes(1024))
+    said = answer("import", "tar", tmp_path / "a.tar", "--out", tmp_path / "out", "--shuffle", "off")
+    assert samples_of(tmp_path / "out") == expected() + [(pixels_of(0).tobytes(), 2)]
+    [group] = said["left_out"]
+    assert group["count"] == 2 and "link" in group["reason"] and group["names"] == ["emu/9.png", "dog/9.png"]
+
+
 def test_two_parts_in_a_tar_must_be_chosen_from(tmp_path):
     both = {**{f"x/train/{k}": v for k, v in FILES.items()}, "x/test/cat/9.png": png(pixels_of(99))}
     (tmp_path / "a.tar").write_bytes(tar(both))
