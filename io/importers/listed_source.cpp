@@ -79,7 +79,7 @@ void ListedSource::settle(const std::vector<std::string>& class_list, const std:
   }
   for (Entry& entry : entries_) entry.label = label_of[static_cast<size_t>(entry.label)];
 
-  const auto key = [](const Entry& e) { return std::tuple(e.label, std::string_view(e.name)); };
+  const auto key = [](const Entry& e) { return std::tuple(e.label, std::string_view(e.name), e.archive); };
   std::ranges::stable_sort(entries_, {}, key);
   std::vector<Entry> kept;
   kept.reserve(entries_.size());

@@ -94,6 +94,14 @@ def test_links_in_a_tar(tmp_path):
     assert group["count"] == 2 and "link" in group["reason"] and group["names"] == ["emu/9.png", "dog/9.png"]
 
 
+def test_like_named_members_of_two_tars_all_count(tmp_path):
+    (tmp_path / "a.tar").write_bytes(tar({"cat/0.png": png(pixels_of(0)), "cat/1.png": png(pixels_of(1))}))
+    (tmp_path / "b.tar").write_bytes(tar({"cat/0.png": png(pixels_of(2))}))
+    said = answer("import", "tar", tmp_path / "a.tar", tmp_path / "b.tar", "--out", tmp_path / "out", "--shuffle", "off")
+    assert said["samples"] == 3 and not said["left_out"]
+    assert [image for image, _ in samples_of(tmp_path / "out")] == [pixels_of(i).tobytes() for i in (0, 2, 1)]
+
+
 def test_two_parts_in_a_tar_must_be_chosen_from(tmp_path):
     both = {**{f"x/train/{k}": v for k, v in FILES.items()}, "x/test/cat/9.png": png(pixels_of(99))}
     (tmp_path / "a.tar").write_bytes(tar(both))
