@@ -139,6 +139,7 @@ int ImportJob::check_folder() {
     }
     ++kept_;
   }
+  if (kept_ == 0) forget_skipped(options_.out);
   return kept_;
 }
 

@@ -49,6 +49,18 @@ def test_a_broken_picture_stops_or_is_skipped(tmp_path, kind, content, says):
     succeed("inspect", tmp_path / "out", "--verify")
 
 
+def test_what_another_dataset_skipped_is_not_told_again(tmp_path):
+    out = tmp_path / "out"
+    broken = write_files(tmp_path / "a", {**FILES, "dog/3.png": b"", "emu/1.png": b""})
+    arguments = ["--out", out, "--shuffle", "off", "--on-error", "skip", "--shards", 3]
+    assert answer("import", "folder", broken, *arguments)["skipped"] == 2
+    for path in out.glob("*.h5"):
+        path.unlink()
+    (out / ".skipped-1.txt").write_text("x\tbroken\n")  # of an import that was killed
+    assert answer("import", "folder", write_files(tmp_path / "b", FILES), *arguments)["skipped"] == 0
+    assert not (out / "skipped.txt").exists() and not list(out.glob(".skipped*"))
+
+
 def test_a_broken_jpeg(tmp_path):
     content = jpegs(tmp_path, 3, size=64)
     folder = write_files(tmp_path / "a", {"x/0.jpg": content[0], "x/1.jpg": content[1][:-300], "x/2.jpg": content[2]})
