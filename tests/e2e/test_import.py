@@ -8,8 +8,9 @@ import h5py
 import numpy
 import pytest
 
+from idx import write_pair
 from pictures import class_files, classes_of, jpegs, pixels_of, png, samples_of, shards_of, tar, write_files
-from program import answer, convoy, succeed
+from program import STORAGE, answer, convoy, succeed
 
 FILES = class_files()
 
@@ -205,6 +206,30 @@ def test_cifar_100(tmp_path):
     succeed("import", "cifar", folder, "--out", tmp_path / "coarse", "--labels", "coarse")
     assert samples_of(tmp_path / "coarse") == cifar_samples(range(30), 20)
     assert len(classes_of(tmp_path / "coarse")) == 20
+
+
+def test_other_contents_of_the_same_size_are_another_import(tmp_path):
+    """Here in the last record; the first and the last MiB of each file are looked at."""
+    batch = tmp_path / "data_batch_1.bin"
+    succeed("import", "idx", *write_pair(tmp_path / "idx", numpy.zeros((9, 2, 2)), numpy.zeros(9, int)), "--out",
+            tmp_path / "set", "--shards", 1)
+    [shard] = (tmp_path / "set").glob("*.h5")
+    for kind, path, change in (("cifar", batch, lambda: batch.write_bytes(cifar_records([0, 1, 2, 4]))),
+                               ("hdf5", shard, lambda: overwrite_image(shard))):
+        batch.write_bytes(cifar_records([0, 1, 2, 3]))
+        arguments = ["import", kind, path, "--out", tmp_path / f"out-{kind}"]
+        succeed(*arguments)
+        assert answer(*arguments)["shards_kept"] == 1
+        size = path.stat().st_size
+        change()
+        assert path.stat().st_size == size
+        done = convoy(*arguments)
+        assert done.returncode == STORAGE and "another dataset" in done.stderr
+
+
+def overwrite_image(shard):
+    with h5py.File(shard, "r+") as file:
+        file["images"][8] = 7
 
 
 def test_jpeg_shards_keep_the_files_as_they_are(tmp_path):
