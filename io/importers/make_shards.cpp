@@ -41,7 +41,7 @@ class SampleStream {
       : source_(source),
         samples_(std::move(samples)),
         options_(options),
-        batch_(options.from == Encoding::raw && options.to == Encoding::raw ? 64 : 2),
+        batch_(samples_at_a_time(options, source.encoded() ? 0 : source.image().count())),
         scratch_(static_cast<size_t>(threads)),
         pool_((static_cast<int64_t>(samples_.size()) + batch_ - 1) / batch_, static_cast<size_t>(threads),
               static_cast<size_t>(2 * threads + 2),
