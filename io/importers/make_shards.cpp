@@ -137,7 +137,10 @@ void ImportJob::skip(const Error& error, int64_t sample, std::vector<Skipped>& s
   if (error.code() != ExitCode::data) throw Error(error);
   const std::string name = source_.name(sample), reason = reason_of(error.what(), name);
   if (options_.on_error == OnError::stop) {
-    fail(ExitCode::data, name, ": ", reason, "; correct it, or leave out what is broken by --on-error skip");
+    // Another source has another id, so that shards which are there already could not be gone on with.
+    fail(ExitCode::data, name, ": ", reason,
+         "; leave out what is broken by --on-error skip, or correct it and import all from the start, into another "
+         "folder");
   }
   skipped.push_back({.name = name, .reason = reason});
 }

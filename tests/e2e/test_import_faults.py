@@ -37,6 +37,7 @@ def test_a_broken_picture_stops_or_is_skipped(tmp_path, kind, content, says):
     arguments = ["import", kind, source, "--out", tmp_path / "out", "--shuffle", "off", "--shards", 3]
     line = error_line(convoy(*arguments), DATA)
     assert str(source) in line and "dog/3.png" in line and re.search(says, line) and "--on-error skip" in line
+    assert "from the start, into another folder" in line  # the shards that are there belong to the broken source
     assert kind == "folder" or re.search(r" at byte \d+", line)
 
     said = answer(*arguments, "--on-error", "skip")  # goes on with the shard that was whole
