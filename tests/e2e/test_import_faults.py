@@ -299,6 +299,21 @@ def test_a_limit_on_file_sizes(tmp_path):
         assert not (tmp_path / "out").exists() or not list((tmp_path / "out").iterdir())
 
 
+def test_more_shards_than_files_may_be_open(tmp_path):
+    """The program raises its limit as far as it may; a dataset that cannot be opened any more is not begun."""
+    pair = write_pair(tmp_path / "idx", numpy.zeros((250, 1, 1)), numpy.zeros(250, int))
+
+    def run(most):
+        arguments = ["import", "idx", *pair, "--out", tmp_path / f"out-{most}", "--shards", 200]
+        return subprocess.run(command(arguments, 1), capture_output=True, text=True, env=ENVIRONMENT,
+                              preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (100, most)))
+
+    line = error_line(run(250), USAGE)
+    assert "200" in line and "250" in line and "--shards" in line and "ulimit -n" in line
+    assert not (tmp_path / "out-250").exists()
+    assert run(264).returncode == OK
+
+
 @pytest.mark.parametrize("which", [0, 100], ids=["first", "second"])
 def test_an_error_on_one_of_two_workers_ends_both(tmp_path, which):
     """The other worker is busy for longer than it takes to agree, and what it says of being stopped is not heard."""
