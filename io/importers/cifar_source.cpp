@@ -124,6 +124,7 @@ void CifarSource::open_archive(const SourceFile& source) {
   FileDescriptor file = open_to_read(source.path);
   TarIndex index = index_tar(file, source.shown, 0, size_of_file(file, source.shown));
   if (!index.damage.empty()) damage_.push_back(index.damage);
+  for (const std::string& link : index.links) leave_out_link(link);
   std::ranges::sort(index.members, {}, &TarMember::name);
   for (const TarMember& member : index.members) {
     const std::string_view leaf = leaf_of(member.name);
@@ -213,6 +214,7 @@ void CifarSource::identify(Hash& hash) const {
   for (const Part& part : parts_) {
     hash.add(leaf_of(part.shown));
     hash.add(static_cast<int64_t>(part.bytes));
+    add_ends(hash, part.file, part.shown, part.begin, part.bytes);
   }
 }
 

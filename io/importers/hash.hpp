@@ -7,6 +7,8 @@
 #include <string>
 #include <string_view>
 
+#include "io/posix_file.hpp"
+
 namespace convoy {
 
 class Hash {
@@ -33,5 +35,8 @@ class Hash {
 
   uint64_t state_ = 0xcbf29ce484222325u;
 };
+
+/// Adds checksums of the first and the last MiB of the `bytes` bytes from `begin`. Throws Error(data).
+void add_ends(Hash& hash, const FileDescriptor& file, const std::string& shown, uint64_t begin, uint64_t bytes);
 
 }  // namespace convoy

@@ -80,7 +80,10 @@ void Hdf5Source::identify(Hash& hash) const {
   for (const auto& shard : dataset_.shards()) {
     const ShardHeader& header = shard->header();
     hash.add(header.dataset_id.empty() ? std::filesystem::path(shard->path()).filename().string() : header.dataset_id);
-    hash.add(static_cast<int64_t>(std::filesystem::file_size(shard->path())));
+    const FileDescriptor file = open_to_read(shard->path());
+    const uint64_t bytes = size_of_file(file, shard->path());
+    hash.add(static_cast<int64_t>(bytes));
+    add_ends(hash, file, shard->path(), 0, bytes);
     hash.add(header.image.text());
     hash.add(header.count);
     hash.add(int64_t{crc32c(shard->labels().data(), shard->labels().size() * sizeof(int32_t))});

@@ -87,6 +87,7 @@ void ImagenetSource::take_classes(const Archive& archive, const SourceOptions&) 
       inner.damage = said.substr(0, said.rfind("; "));
     }
     if (!inner.damage.empty()) damage_.push_back(inner.damage);
+    for (const std::string& link : inner.links) leave_out_link(concat(class_name, ".tar/", link));
     for (TarMember& member : inner.members) {
       member.name = concat(class_name, ".tar/", member.name);
       if (is_picture(leaf_of(member.name), member.name)) {
@@ -107,13 +108,17 @@ void ImagenetSource::take_labelled(const Archive& archive, const SourceOptions& 
          "give their labels by --labels FILE, or import class folders by `convoy import tar`");
   }
   const std::vector<std::string> lines = read_lines(options.labels);
-  // With damage behind them, pictures are missing; the job says so first.
-  if (lines.size() != pictures.size() && damage_.empty()) {
+  // Labels go by the sorted names of all pictures: with one missing, those after it would get wrong ones.
+  if (lines.size() != pictures.size() && !damage_.empty()) {
+    fail(ExitCode::data, damage_.front(), ", so ", options.labels, " has ", lines.size(), " labels for ",
+         pictures.size(), " pictures, and which is whose cannot be told any more; fetch it again");
+  }
+  if (lines.size() != pictures.size()) {
     fail(ExitCode::data, options.labels, ": has ", lines.size(), " labels for ", pictures.size(), " pictures of ",
          archive.shown, "; give files that belong together");
   }
   std::ranges::sort(pictures, {}, [](const TarMember& member) { return leaf_of(member.name); });
-  for (size_t i = 0; i < pictures.size() && i < lines.size(); ++i) {
+  for (size_t i = 0; i < pictures.size(); ++i) {
     TarMember& member = pictures[i];
     add(class_of(lines[i], i + 1, options),
         {.name = std::move(member.name), .offset = member.offset, .bytes = member.bytes});

@@ -80,7 +80,8 @@ class ImportJob {
   /// A hash of what is imported and how.
   const std::string& dataset_id() const { return header_.dataset_id; }
   int shards() const { return header_.shards; }
-  /// How many shards are there already. Throws Error(storage) where the folder holds anything else.
+  /// How many shards are there already; without any, lists of what an earlier import has skipped are removed. Throws
+  /// Error(storage) where the folder holds anything else.
   int check_folder();
   /// Samples of this worker's shards that are yet to be made.
   int64_t planned() const;

@@ -1,4 +1,6 @@
 // The plan of an import, what is there of it already, and what came out.
+#include <sys/resource.h>
+
 #include <algorithm>
 #include <filesystem>
 #include <set>
@@ -15,6 +17,17 @@ namespace fs = std::filesystem;
 
 constexpr int64_t shard_bytes = 256 << 20;
 constexpr int most_shards = 99999;
+
+/// A dataset has all its shards open at a time, besides what else a program has open.
+void check_open_files(int shards) {
+  constexpr rlim_t others = 64;
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return;
+  if (static_cast<rlim_t>(shards) + others <= limit.rlim_cur) return;
+  fail(ExitCode::usage, "shards: ", shards, " cannot all be open at a time, as training has them: at most ",
+       limit.rlim_cur, " files can be, ", others, " of them for other things; ask for fewer by --shards, or raise the ",
+       "limit (ulimit -n)");
+}
 
 }  // namespace
 
@@ -78,7 +91,7 @@ void ImportJob::settle_shards() {
          std::min<int64_t>(count, most_shards));
   }
   header_.shards = wanted;
-  if (wanted > 0) return;
+  if (wanted > 0) return check_open_files(wanted);
   int64_t bytes = 0;
   if (header_.encoding == Encoding::raw) {
     bytes = count * header_.image.count();
@@ -87,6 +100,7 @@ void ImportJob::settle_shards() {
   }
   header_.shards = static_cast<int>(
       std::clamp<int64_t>((bytes + shard_bytes - 1) / shard_bytes, 1, std::min<int64_t>(count, most_shards)));
+  check_open_files(header_.shards);
 }
 
 void ImportJob::make_id(const std::string& kind) {
@@ -139,6 +153,7 @@ int ImportJob::check_folder() {
     }
     ++kept_;
   }
+  if (kept_ == 0) forget_skipped(options_.out);
   return kept_;
 }
 

@@ -79,7 +79,7 @@ void ListedSource::settle(const std::vector<std::string>& class_list, const std:
   }
   for (Entry& entry : entries_) entry.label = label_of[static_cast<size_t>(entry.label)];
 
-  const auto key = [](const Entry& e) { return std::tuple(e.label, std::string_view(e.name)); };
+  const auto key = [](const Entry& e) { return std::tuple(e.label, std::string_view(e.name), e.archive); };
   std::ranges::stable_sort(entries_, {}, key);
   std::vector<Entry> kept;
   kept.reserve(entries_.size());
@@ -111,6 +111,7 @@ ArchivedSource::ArchivedSource(const std::vector<SourceFile>& files) {
     if (bytes == 0) fail(ExitCode::data, file.shown, ": is empty; fetch it again");
     TarIndex index = index_tar(opened, file.shown, 0, bytes);
     if (!index.damage.empty()) damage_.push_back(index.damage);
+    for (const std::string& link : index.links) leave_out_link(link);
     archives_.push_back({.shown = file.shown, .file = std::move(opened), .index = std::move(index)});
   }
 }

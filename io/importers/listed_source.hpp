@@ -35,7 +35,7 @@ class ListedSource : public SampleSource {
   bool is_picture(std::string_view leaf, const std::string& shown);
   void add(const std::string& class_name, Entry entry);
   /// After the last add(): numbers the classes as `class_list` does or by their sorted names, and sorts by class and
-  /// name. A name that came twice counts once, as in unpacking a tar archive: the later one. `what` is named in
+  /// name. A name that came twice in one archive counts once, as in unpacking it: the later one. `what` is named in
   /// messages.
   void settle(const std::vector<std::string>& class_list, const std::string& what);
 

@@ -41,7 +41,7 @@ class SampleStream {
       : source_(source),
         samples_(std::move(samples)),
         options_(options),
-        batch_(options.from == Encoding::raw && options.to == Encoding::raw ? 64 : 2),
+        batch_(samples_at_a_time(options, source.encoded() ? 0 : source.image().count())),
         scratch_(static_cast<size_t>(threads)),
         pool_((static_cast<int64_t>(samples_.size()) + batch_ - 1) / batch_, static_cast<size_t>(threads),
               static_cast<size_t>(2 * threads + 2),
@@ -137,7 +137,10 @@ void ImportJob::skip(const Error& error, int64_t sample, std::vector<Skipped>& s
   if (error.code() != ExitCode::data) throw Error(error);
   const std::string name = source_.name(sample), reason = reason_of(error.what(), name);
   if (options_.on_error == OnError::stop) {
-    fail(ExitCode::data, name, ": ", reason, "; correct it, or leave out what is broken by --on-error skip");
+    // Another source has another id, so that shards which are there already could not be gone on with.
+    fail(ExitCode::data, name, ": ", reason,
+         "; leave out what is broken by --on-error skip, or correct it and import all from the start, into another "
+         "folder");
   }
   skipped.push_back({.name = name, .reason = reason});
 }

@@ -65,6 +65,13 @@ bool fits(const Image& image, const PrepareOptions& options) {
 
 }  // namespace
 
+int64_t samples_at_a_time(const PrepareOptions& options, int64_t image_bytes) {
+  if (options.from != Encoding::raw || options.to != Encoding::raw) return 2;
+  constexpr int64_t batch_bytes = 1 << 20, most = 64;
+  const int64_t made = options.height * options.width * options.channels;
+  return std::clamp<int64_t>(batch_bytes / std::max({image_bytes, made, int64_t{1}}), 1, most);
+}
+
 void prepare(PrepareScratch& scratch, const std::string& name, const PrepareOptions& options, Prepared& prepared) {
   Image* image = &scratch.sample.image;
   const bool from_file = options.from == Encoding::jpeg;

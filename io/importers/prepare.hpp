@@ -29,6 +29,10 @@ struct PrepareScratch {
   Image decoded, resized;
 };
 
+/// How many samples a thread makes at a time: pictures take long, pixels are made in batches of up to 1 MiB.
+/// `image_bytes`: of pixels as their source has them.
+int64_t samples_at_a_time(const PrepareOptions& options, int64_t image_bytes);
+
 /// Prepares scratch.sample; may take parts of it away. Every picture is decoded, whether that is needed or not, so that
 /// nothing broken is stored. Throws Error(data) that begins with `name`, Error(usage) for a size that does not fit.
 void prepare(PrepareScratch& scratch, const std::string& name, const PrepareOptions& options, Prepared& prepared);

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <filesystem>
 #include <fstream>
 #include <map>
 #include <set>
@@ -67,6 +68,17 @@ void save_skipped_of_shard(const std::string& folder, int shard, const std::vect
   std::string text;
   for (const Skipped& one : skipped) text += on_one_line(one.name) + "\t" + on_one_line(one.reason) + "\n";
   write_file(path, text);
+}
+
+void forget_skipped(const std::string& folder) {
+  std::error_code ignored;
+  std::vector<std::string> paths;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, ignored)) {
+    const std::string name = entry.path().filename().string();
+    const bool of_shard = name.starts_with(".skipped-") && name.ends_with(".txt");
+    if (of_shard || name == "skipped.txt") paths.push_back(entry.path().string());
+  }
+  for (const std::string& path : paths) unlink(path.c_str());
 }
 
 std::vector<Skipped> gather_skipped(const std::string& folder, int shards) {

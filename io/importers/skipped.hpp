@@ -23,6 +23,8 @@ std::string reason_of(const std::string& message, const std::string& name);
 
 /// What a shard leaves out, on disk before the shard is: nothing is written where there is nothing to say.
 void save_skipped_of_shard(const std::string& folder, int shard, const std::vector<Skipped>& skipped);
+/// Removes all such lists, of an import of which nothing is left: they would be taken for the next one's.
+void forget_skipped(const std::string& folder);
 /// Gathers what shards [0, shards) left out into FOLDER/skipped.txt, a line each, NAME and REASON with a tab between;
 /// what a call before this one has gathered stays. Returns all of it.
 std::vector<Skipped> gather_skipped(const std::string& folder, int shards);

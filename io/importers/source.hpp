@@ -60,6 +60,7 @@ class SampleSource {
 
  protected:
   void leave_out(const std::string& reason, const std::string& name);
+  void leave_out_link(const std::string& name) { leave_out("a link, which is not followed", name); }
 
   std::vector<std::string> classes_;
   int64_t class_count_ = 0;

@@ -5,6 +5,7 @@
 #include <archive_entry.h>
 
 #include <algorithm>
+#include <unordered_map>
 
 #include "core/base/error.hpp"
 
@@ -45,11 +46,35 @@ struct Free {
   void operator()(archive* a) const { archive_read_free(a); }
 };
 
-std::string plain_name(archive_entry* entry) {
-  const char* name = archive_entry_pathname(entry);
+std::string plain_name(const char* name) {
   std::string_view rest = name ? name : "";
   while (rest.starts_with("./")) rest.remove_prefix(2);
   return std::string(rest);
+}
+
+/// Members by name, for hard links; filled when the first is met, so that archives without any do without.
+class Targets {
+ public:
+  /// The latest member of the name, or nullptr.
+  const TarMember* find(const std::vector<TarMember>& members, const std::string& name) {
+    for (; known_ < members.size(); ++known_) places_[members[known_].name] = known_;
+    const auto found = places_.find(name);
+    return found == places_.end() ? nullptr : &members[found->second];
+  }
+
+ private:
+  std::unordered_map<std::string, size_t> places_;
+  size_t known_ = 0;
+};
+
+/// A hard link is one more name of the target's data.
+void add_link(archive_entry* entry, const std::string& name, Targets& targets, TarIndex& index) {
+  const char* hard = archive_entry_hardlink(entry);
+  if (const TarMember* target = hard ? targets.find(index.members, plain_name(hard)) : nullptr) {
+    index.members.push_back({.name = name, .offset = target->offset, .bytes = target->bytes});
+  } else {
+    index.links.push_back(name);
+  }
 }
 
 }  // namespace
@@ -62,6 +87,7 @@ TarIndex index_tar(const FileDescriptor& file, const std::string& shown, uint64_
   archive_read_open2(a, &window, nullptr, read_window, skip_window, nullptr);
 
   TarIndex index;
+  Targets targets;
   constexpr uint64_t block = 512;  // what a tar archive is made of; zero blocks mark its end
   uint64_t end = 0;                // of the last member whose header was read
   std::string last;
@@ -70,9 +96,10 @@ TarIndex index_tar(const FileDescriptor& file, const std::string& shown, uint64_
   while ((result = archive_read_next_header(a, &entry)) == ARCHIVE_OK || result == ARCHIVE_WARN) {
     // A warning is about a name that is not UTF-8 and the like; the place of the data is known all the same.
     const auto offset = static_cast<uint64_t>(archive_filter_bytes(a, 0));
-    const bool regular = archive_entry_filetype(entry) == AE_IFREG && !archive_entry_hardlink(entry);
     const auto size = static_cast<uint64_t>(std::max<la_int64_t>(archive_entry_size(entry), 0));
-    last = plain_name(entry);
+    const bool hard = archive_entry_hardlink(entry) && size == 0;  // the pax format lets a hard link have data, too
+    const bool regular = archive_entry_filetype(entry) == AE_IFREG && !hard;
+    last = plain_name(archive_entry_pathname(entry));
     if (offset > bytes || size > bytes - offset) {
       index.damage = concat(shown, ": is cut short: its member ", last, " has ", size, " bytes from byte ",
                             begin + offset, ", but the archive ends at byte ", begin + bytes);
@@ -85,6 +112,9 @@ TarIndex index_tar(const FileDescriptor& file, const std::string& shown, uint64_
       return index;
     }
     if (regular) index.members.push_back({.name = last, .offset = begin + offset, .bytes = size});
+    // libarchive gives a hard link no type, even where it names no target.
+    const bool link = hard || archive_entry_filetype(entry) == AE_IFLNK || archive_entry_filetype(entry) == 0;
+    if (link) add_link(entry, last, targets, index);
   }
   if (!window.error.empty()) fail(ExitCode::data, window.error);
   const uint64_t border = (end + block - 1) / block * block;

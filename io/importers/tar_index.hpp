@@ -17,7 +17,8 @@ struct TarMember {
 };
 
 struct TarIndex {
-  std::vector<TarMember> members;  // regular files, in their order
+  std::vector<TarMember> members;  // regular files and hard links to such before them, in their order
+  std::vector<std::string> links;  // names of all other links, which are not followed
   std::string damage;              // "", or what is wrong behind the last member, with where: nothing can be read there
 };
 

@@ -8,8 +8,9 @@ import h5py
 import numpy
 import pytest
 
+from idx import write_pair
 from pictures import class_files, classes_of, jpegs, pixels_of, png, samples_of, shards_of, tar, write_files
-from program import answer, convoy, succeed
+from program import STORAGE, answer, convoy, succeed
 
 FILES = class_files()
 
@@ -76,6 +77,30 @@ def test_a_member_that_comes_twice_counts_once(tmp_path):
     (tmp_path / "a.tar").write_bytes(content)
     said = answer("import", "tar", tmp_path / "a.tar", "--out", tmp_path / "out", "--shuffle", "off")
     assert samples_of(tmp_path / "out") == expected() and said["left_out"][0]["count"] == 1
+
+
+def test_links_in_a_tar(tmp_path):
+    def link(kind, name, target):
+        member = tarfile.TarInfo(name)
+        member.type, member.linkname = kind, target
+        return member.tobuf()
+
+    links = link(tarfile.LNKTYPE, "emu/8.png", "./cat/0.png") + link(tarfile.SYMTYPE, "emu/9.png", "../cat/0.png")
+    links += link(tarfile.LNKTYPE, "dog/9.png", "gone.png")
+    files = tar(FILES).rstrip(b"\0")
+    (tmp_path / "a.tar").write_bytes(files + bytes(-len(files) % 512) + links + bytes(1024))
+    said = answer("import", "tar", tmp_path / "a.tar", "--out", tmp_path / "out", "--shuffle", "off")
+    assert samples_of(tmp_path / "out") == expected() + [(pixels_of(0).tobytes(), 2)]
+    [group] = said["left_out"]
+    assert group["count"] == 2 and "link" in group["reason"] and group["names"] == ["emu/9.png", "dog/9.png"]
+
+
+def test_like_named_members_of_two_tars_all_count(tmp_path):
+    (tmp_path / "a.tar").write_bytes(tar({"cat/0.png": png(pixels_of(0)), "cat/1.png": png(pixels_of(1))}))
+    (tmp_path / "b.tar").write_bytes(tar({"cat/0.png": png(pixels_of(2))}))
+    said = answer("import", "tar", tmp_path / "a.tar", tmp_path / "b.tar", "--out", tmp_path / "out", "--shuffle", "off")
+    assert said["samples"] == 3 and not said["left_out"]
+    assert [image for image, _ in samples_of(tmp_path / "out")] == [pixels_of(i).tobytes() for i in (0, 2, 1)]
 
 
 def test_two_parts_in_a_tar_must_be_chosen_from(tmp_path):
@@ -181,6 +206,30 @@ def test_cifar_100(tmp_path):
     succeed("import", "cifar", folder, "--out", tmp_path / "coarse", "--labels", "coarse")
     assert samples_of(tmp_path / "coarse") == cifar_samples(range(30), 20)
     assert len(classes_of(tmp_path / "coarse")) == 20
+
+
+def test_other_contents_of_the_same_size_are_another_import(tmp_path):
+    """Here in the last record; the first and the last MiB of each file are looked at."""
+    batch = tmp_path / "data_batch_1.bin"
+    succeed("import", "idx", *write_pair(tmp_path / "idx", numpy.zeros((9, 2, 2)), numpy.zeros(9, int)), "--out",
+            tmp_path / "set", "--shards", 1)
+    [shard] = (tmp_path / "set").glob("*.h5")
+    for kind, path, change in (("cifar", batch, lambda: batch.write_bytes(cifar_records([0, 1, 2, 4]))),
+                               ("hdf5", shard, lambda: overwrite_image(shard))):
+        batch.write_bytes(cifar_records([0, 1, 2, 3]))
+        arguments = ["import", kind, path, "--out", tmp_path / f"out-{kind}"]
+        succeed(*arguments)
+        assert answer(*arguments)["shards_kept"] == 1
+        size = path.stat().st_size
+        change()
+        assert path.stat().st_size == size
+        done = convoy(*arguments)
+        assert done.returncode == STORAGE and "another dataset" in done.stderr
+
+
+def overwrite_image(shard):
+    with h5py.File(shard, "r+") as file:
+        file["images"][8] = 7
 
 
 def test_jpeg_shards_keep_the_files_as_they_are(tmp_path):

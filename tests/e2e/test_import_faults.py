@@ -37,6 +37,7 @@ def test_a_broken_picture_stops_or_is_skipped(tmp_path, kind, content, says):
     arguments = ["import", kind, source, "--out", tmp_path / "out", "--shuffle", "off", "--shards", 3]
     line = error_line(convoy(*arguments), DATA)
     assert str(source) in line and "dog/3.png" in line and re.search(says, line) and "--on-error skip" in line
+    assert "from the start, into another folder" in line  # the shards that are there belong to the broken source
     assert kind == "folder" or re.search(r" at byte \d+", line)
 
     said = answer(*arguments, "--on-error", "skip")  # goes on with the shard that was whole
@@ -47,6 +48,18 @@ def test_a_broken_picture_stops_or_is_skipped(tmp_path, kind, content, says):
     assert "dog/3.png" in name and re.search(says, reason)
     assert samples_of(tmp_path / "out") == [s for i, s in enumerate(expected()) if i != 10]
     succeed("inspect", tmp_path / "out", "--verify")
+
+
+def test_what_another_dataset_skipped_is_not_told_again(tmp_path):
+    out = tmp_path / "out"
+    broken = write_files(tmp_path / "a", {**FILES, "dog/3.png": b"", "emu/1.png": b""})
+    arguments = ["--out", out, "--shuffle", "off", "--on-error", "skip", "--shards", 3]
+    assert answer("import", "folder", broken, *arguments)["skipped"] == 2
+    for path in out.glob("*.h5"):
+        path.unlink()
+    (out / ".skipped-1.txt").write_text("x\tbroken\n")  # of an import that was killed
+    assert answer("import", "folder", write_files(tmp_path / "b", FILES), *arguments)["skipped"] == 0
+    assert not (out / "skipped.txt").exists() and not list(out.glob(".skipped*"))
 
 
 def test_a_broken_jpeg(tmp_path):
@@ -137,6 +150,20 @@ def test_truncated_tars_of_imagenet(tmp_path):
     (tmp_path / "outer.tar").write_bytes(outer[:len(outer) * 2 // 3])
     line = error_line(convoy("import", "imagenet", tmp_path / "outer.tar", "--out", tmp_path / "other"), DATA)
     assert "outer.tar" in line and "cut short" in line
+
+
+def test_a_truncated_tar_of_validation_has_no_labels(tmp_path):
+    """Labels go by the sorted names of all pictures: with some missing, the others would get wrong ones."""
+    pictures = {f"val_{i:03}.JPEG": png(pixels_of(i)) for i in range(6)}
+    content = tar(dict(reversed(pictures.items()))).rstrip(b"\0")
+    (tmp_path / "val.tar").write_bytes(content[:len(content) * 2 // 3])
+    (tmp_path / "labels.txt").write_text("cat\ndog\ncat\nemu\ndog\nemu\n")
+    arguments = ["import", "imagenet", tmp_path / "val.tar", "--labels", tmp_path / "labels.txt", "--out",
+                 tmp_path / "out"]
+    for more in ([], ["--on-error", "skip"]):
+        line = error_line(convoy(*arguments, *more), DATA)
+        assert "val.tar" in line and "cut short" in line and "fetch it again" in line and "skip" not in line
+        assert "6 labels for" in line and not (tmp_path / "out").exists()
 
 
 def test_damaged_gzip_leaves_nothing(tmp_path):
@@ -270,6 +297,21 @@ def test_a_limit_on_file_sizes(tmp_path):
         line = error_line(done, STORAGE)
         assert str(tmp_path / "out") in line and "ulimit" in line
         assert not (tmp_path / "out").exists() or not list((tmp_path / "out").iterdir())
+
+
+def test_more_shards_than_files_may_be_open(tmp_path):
+    """The program raises its limit as far as it may; a dataset that cannot be opened any more is not begun."""
+    pair = write_pair(tmp_path / "idx", numpy.zeros((250, 1, 1)), numpy.zeros(250, int))
+
+    def run(most):
+        arguments = ["import", "idx", *pair, "--out", tmp_path / f"out-{most}", "--shards", 200]
+        return subprocess.run(command(arguments, 1), capture_output=True, text=True, env=ENVIRONMENT,
+                              preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (100, most)))
+
+    line = error_line(run(250), USAGE)
+    assert "200" in line and "250" in line and "--shards" in line and "ulimit -n" in line
+    assert not (tmp_path / "out-250").exists()
+    assert run(264).returncode == OK
 
 
 @pytest.mark.parametrize("which", [0, 100], ids=["first", "second"])

@@ -101,6 +101,14 @@ TEST(Prepare, AnotherSizeIsRefusedWhereNothingIsResized) {
               AllOf(HasSubstr("name: is 4x6"), HasSubstr("4x5 was expected"), HasSubstr("--size")));
 }
 
+TEST(Prepare, BatchesOfPixelsStayBelowAMiB) {
+  EXPECT_EQ(samples_at_a_time({}, 28 * 28), 64);
+  EXPECT_EQ(samples_at_a_time({}, 256 * 256 * 3), 5);
+  EXPECT_EQ(samples_at_a_time({}, 4000 * 4000 * 3), 1);
+  EXPECT_EQ(samples_at_a_time({.height = 512, .width = 512, .resize = true}, 28 * 28), 1);
+  EXPECT_EQ(samples_at_a_time({.from = Encoding::jpeg}, 0), 2);
+}
+
 TEST(Prepare, BrokenFilesAreRefusedEvenWhereOnlyBytesAreKept) {
   std::vector<std::byte> file = encode_jpeg(slope(64, 64, 3), 95);
   file.resize(file.size() / 2);

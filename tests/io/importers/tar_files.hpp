@@ -9,7 +9,8 @@
 namespace convoy {
 
 /// One member in the ustar format: header, data, zeros up to the next block.
-inline std::string tar_member(const std::string& name, const std::string& data, char type = '0') {
+inline std::string tar_member(const std::string& name, const std::string& data, char type = '0',
+                              const std::string& target = "") {
   std::string header(512, '\0');
   const auto put = [&](size_t at, const std::string& text) { header.replace(at, text.size(), text); };
   const auto octal = [](size_t value, int digits) {
@@ -25,6 +26,7 @@ inline std::string tar_member(const std::string& name, const std::string& data, 
   put(136, octal(0, 11));
   put(148, "        ");
   header[156] = type;
+  put(157, target);
   put(257, std::string("ustar\00000", 8));
   size_t sum = 0;
   for (const char c : header) sum += static_cast<unsigned char>(c);

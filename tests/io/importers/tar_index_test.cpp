@@ -8,6 +8,7 @@ namespace convoy {
 namespace {
 
 using testing::AllOf;
+using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
@@ -48,6 +49,19 @@ TEST_F(Tar, ListsFilesOnly) {
   const TarIndex found = index(bytes);
   ASSERT_EQ(found.members.size(), 1u);
   EXPECT_EQ(data_of(found.members[0]), "first");
+  EXPECT_THAT(found.links, ElementsAre("link", "hard"));
+}
+
+TEST_F(Tar, AHardLinkIsOneMoreNameOfAMemberBeforeIt) {
+  std::string bytes = tar_member("hard/0", "", '1', "b") + tar_member("b", "second") + tar_member("./a", "first");
+  bytes += tar_member("hard/1", "", '1', "a") + tar_member("c", "third") + tar_member("hard/2", "", '1', "./hard/1");
+  const TarIndex found = index(bytes + tar_end());
+  EXPECT_EQ(found.damage, "");
+  ASSERT_EQ(found.members.size(), 5u);
+  for (const size_t i : {1, 2, 4}) EXPECT_EQ(data_of(found.members[i]), "first");
+  EXPECT_EQ(found.members[2].name, "hard/1");
+  EXPECT_EQ(data_of(found.members[3]), "third");
+  EXPECT_THAT(found.links, ElementsAre("hard/0"));
 }
 
 TEST_F(Tar, ListsAnArchiveWithinAnArchive) {
