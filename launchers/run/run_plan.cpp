@@ -133,7 +133,7 @@ std::vector<std::string> opening_lines(const TrainOptions& options, const RunPla
              plan.compute == DType::f32 ? "" : concat(", ", name_of(plan.compute)), options.exact ? ", exact" : ""),
       concat("network ", options.net, ": ", with_commas(graph.parameters()), " parameters, ",
              with_commas(graph.multiply_adds()), " multiply-adds an image"),
-      concat("data ", options.data, ": ", with_commas(data.size()), " images ", data.image().text(), ", ",
+      concat("data ", options.data, ": ", with_commas(data.size()), " images ", size_text(data.image()), ", ",
              data.class_count(), " classes; ", with_commas(plan.steps), " steps of ", options.batch, " images")};
   if (!plan.augment.empty()) lines.push_back("augment " + plan.augment.text());
   if (plan.shuffle == Shuffle::blocks) {

@@ -220,6 +220,7 @@ def test_inspect_takes_encoded_pictures_in_the_order_of_a_run(encoded, tmp_path)
     (tmp_path / "a.net").write_text("input 12x12x3\nfc K=3\nloss softmax\n")
     done = succeed("train", "--net", tmp_path / "a.net", "--data", encoded, "--run", tmp_path / "run", "--batch", 10,
                    "--steps", 1, "--shuffle", "blocks", "--augment", "random-crop 12", "--threads", 1)
+    assert "150 images of several sizes, 3 channels, 3 classes" in done.stderr
     block = int(re.search(r"shuffle blocks of (\d+) samples", done.stderr).group(1))
     assert block < 150
     order = shown(encoded, "shuffle = blocks\n", tmp_path)
