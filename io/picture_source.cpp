@@ -16,10 +16,6 @@ std::string size_words(const Shape& shape) {
   return shape[0] == shape[1] ? concat(shape[0]) : concat(shape[0], "x", shape[1]);
 }
 
-std::string size_text(const Shape& shape) {
-  return shape[0] > 0 ? shape.text() : concat("of several sizes, ", shape[2], shape[2] == 1 ? " channel" : " channels");
-}
-
 /// A chain that would do.
 std::string advice(const Shape& picture, const Shape& input, const std::string& key) {
   const std::string size = size_words(input);
@@ -33,6 +29,10 @@ std::string advice(const Shape& picture, const Shape& input, const std::string& 
 }
 
 }  // namespace
+
+std::string size_text(const Shape& shape) {
+  return shape[0] > 0 ? shape.text() : concat("of several sizes, ", shape[2], shape[2] == 1 ? " channel" : " channels");
+}
 
 void check_pictures_fit(const ShardHeader& header, const Augmentation& chain, const Shape& input,
                         const std::string& key, const std::string& folder, const std::string& network) {

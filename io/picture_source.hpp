@@ -1,6 +1,7 @@
 // A dataset's samples as a network takes them: read, decoded, changed by a chain, of the input's size.
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include "io/augment/augmentation.hpp"
@@ -8,6 +9,9 @@
 #include "io/dataset.hpp"
 
 namespace convoy {
+
+/// "256x256x3", "of several sizes, 3 channels".
+std::string size_text(const Shape& pictures);
 
 /// What is checked where a chain meets a dataset and a network: throws Error(usage), one line that says what to write,
 /// unless pictures of `header` come out of the chain as `input`. `key` is the chain's, `folder` the dataset's,

@@ -186,7 +186,13 @@ void read_encoded_layout(const hdf5::File& file, ShardContents& shard) {
 void read_description(const hdf5::File& file, ShardHeader& header) {
   const auto has = [&](const char* name) { return hdf5::has_attribute(file, "/", name); };
   if (has("classes")) header.classes = hdf5::read_texts(file, "/", "classes");
-  if (has("class_count")) header.class_count = hdf5::read_int(file, "/", "class_count");
+  if (has("class_count")) {
+    header.class_count = hdf5::read_int(file, "/", "class_count");
+    if (header.class_count < 0 || header.class_count > std::numeric_limits<int32_t>::max()) {
+      fail(ExitCode::data, file.path, ": says it has ", header.class_count, " classes, outside 0 to ",
+           std::numeric_limits<int32_t>::max(), "; import the dataset again");
+    }
+  }
   if (!header.classes.empty()) header.class_count = static_cast<int64_t>(header.classes.size());
   if (has("mean")) header.mean = hdf5::read_doubles(file, "/", "mean");
   if (has("deviation")) header.deviation = hdf5::read_doubles(file, "/", "deviation");

@@ -109,10 +109,26 @@ class OneOfTen final : public Crop {
   const int number_;
 };
 
-class Resize final : public Transform {
+/// Of pictures that resize() takes, see io/image/resize.hpp.
+class Resampling : public Transform {
  public:
-  Resize(PictureSize size, bool shorter) : size_(size), shorter_(shorter) {}
+  explicit Resampling(const TransformWords& words) : words_(words), size_(words.size()) {}
   TransformKind kind() const override { return TransformKind::resamples; }
+  void check_channels(int64_t channels) const override {
+    if (channels == 1 || channels == 3) return;
+    words_.fail(
+        concat("takes grey or colour pictures, these have ", channels, " channels; use crops, flip and shift only"));
+  }
+
+ protected:
+  const TransformWords words_;
+  const PictureSize size_;
+};
+
+class Resize final : public Resampling {
+ public:
+  explicit Resize(const TransformWords& words)
+      : Resampling(words), shorter_(words.text().find('x') == std::string::npos) {}
   bool random() const override { return false; }
   PictureSize output(PictureSize picture) const override {
     if (!shorter_) return size_;
@@ -125,17 +141,18 @@ class Resize final : public Transform {
   }
 
  private:
-  const PictureSize size_;
   const bool shorter_;
 };
 
 /// torchvision's RandomResizedCrop: up to ten tries of an area and an aspect ratio (uniform in its logarithm), then the
 /// largest middle part with an allowed ratio. C. Szegedy et al., "Going deeper with convolutions", CVPR 2015,
 /// section 6.
-class RandomResizedCrop final : public Transform {
+class RandomResizedCrop final : public Resampling {
  public:
-  RandomResizedCrop(PictureSize size, NumberRange area, NumberRange ratio) : size_(size), area_(area), ratio_(ratio) {}
-  TransformKind kind() const override { return TransformKind::resamples; }
+  explicit RandomResizedCrop(const TransformWords& words)
+      : Resampling(words),
+        area_(words.range("area", {.least = 0.08, .most = 1}, 1)),
+        ratio_(words.range("ratio", {.least = 3.0 / 4, .most = 4.0 / 3}, 1000)) {}
   PictureSize output(PictureSize) const override { return size_; }
   void apply(Canvas& canvas, const Draws& draws) const override { canvas.resize(part(canvas.size(), draws), size_); }
 
@@ -165,7 +182,6 @@ class RandomResizedCrop final : public Transform {
             .width = size.width};
   }
 
-  const PictureSize size_;
   const NumberRange area_, ratio_;
 };
 
@@ -208,7 +224,7 @@ uint8_t fill_of(const TransformWords& words) {
 
 std::unique_ptr<Transform> make_resize(const TransformWords& words) {
   words.check(Value::taken, {});
-  return std::make_unique<Resize>(words.size(), words.text().find('x') == std::string::npos);
+  return std::make_unique<Resize>(words);
 }
 
 std::unique_ptr<Transform> make_centre_crop(const TransformWords& words) {
@@ -223,8 +239,7 @@ std::unique_ptr<Transform> make_random_crop(const TransformWords& words) {
 
 std::unique_ptr<Transform> make_random_resized_crop(const TransformWords& words) {
   words.check(Value::taken, {"area", "ratio"});
-  return std::make_unique<RandomResizedCrop>(words.size(), words.range("area", {.least = 0.08, .most = 1}, 1),
-                                             words.range("ratio", {.least = 3.0 / 4, .most = 4.0 / 3}, 1000));
+  return std::make_unique<RandomResizedCrop>(words);
 }
 
 std::unique_ptr<Transform> make_flip(const TransformWords& words) {

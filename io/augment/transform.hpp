@@ -21,7 +21,8 @@ class Draws {
   double uniform(uint64_t index, double least = 0, double most = 1) const {
     return least + (most - least) * static_cast<double>(random_.uniform(first_ + index));
   }
-  double normal(uint64_t index) const { return static_cast<double>(random_.normal(first_ + index)); }
+  /// `index` below each / 2. A normal number takes two words of the stream, so that half as many fill the same place.
+  double normal(uint64_t index) const { return static_cast<double>(random_.normal(first_ / 2 + index)); }
   /// One of [0, n), n up to 2^32.
   int64_t below(uint64_t index, int64_t n) const {
     const uint64_t word = random_.block((first_ + index) / 4).word[(first_ + index) % 4];

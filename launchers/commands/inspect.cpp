@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "core/base/error.hpp"
@@ -45,18 +46,28 @@ uint64_t bytes_of(const Shards& shards) {
   return bytes;
 }
 
-std::vector<int64_t> histogram(const ShardHeader& header, const Shards& shards) {
-  std::vector<int64_t> counts(static_cast<size_t>(header.class_count));
+constexpr int64_t most_empty_classes = 100'000;
+
+/// Images of each class; those without any are left out where a file claims very many that have no names.
+std::map<int64_t, int64_t> histogram(const ShardHeader& header, const Shards& shards) {
+  std::map<int64_t, int64_t> counts;
+  if (!header.classes.empty() || header.class_count <= most_empty_classes) {
+    for (int64_t i = 0; i < header.class_count; ++i) counts.emplace_hint(counts.end(), i, 0);
+  }
   for (const ShardReader* shard : shards) {
-    for (const int32_t label : shard->labels()) {
-      if (label >= 0 && static_cast<size_t>(label) < counts.size()) ++counts[static_cast<size_t>(label)];
-    }
+    for (const int32_t label : shard->labels()) ++counts[label];
   }
   return counts;
 }
 
-std::string class_name(const ShardHeader& header, size_t index) {
-  return index < header.classes.size() ? header.classes[index] : concat(index);
+std::string class_name(const ShardHeader& header, int64_t index) {
+  const auto at = static_cast<size_t>(index);
+  return at < header.classes.size() ? header.classes[at] : concat(index);
+}
+
+/// One line. A name of classes or layers may be in any encoding: what is not UTF-8 is replaced.
+void print_json(const Json& json) {
+  std::puts(json.dump(-1, ' ', false, Json::error_handler_t::replace).c_str());
 }
 
 /// Reads every image. Throws Error(data), after a line for each of the first damaged images where there are several.
@@ -98,16 +109,16 @@ void print_dataset(const InspectOptions& options, const ShardHeader& header, con
     std::printf("channel %zu: mean %.4f, deviation %.4f\n", channel, header.mean[channel], header.deviation[channel]);
   }
   Table table({{"class"}, {"name"}, {"images", Table::Align::right}});
-  const std::vector<int64_t> counts = histogram(header, shards);
-  for (size_t i = 0; i < counts.size(); ++i) table.row({concat(i), class_name(header, i), with_commas(counts[i])});
+  for (const auto& [index, images] : histogram(header, shards)) {
+    table.row({concat(index), class_name(header, index), with_commas(images)});
+  }
   std::fputs(table.text().c_str(), stdout);
 }
 
 Json json_of(const InspectOptions& options, const ShardHeader& header, const Shards& shards) {
   Json classes = Json::array(), files = Json::array();
-  const std::vector<int64_t> counts = histogram(header, shards);
-  for (size_t i = 0; i < counts.size(); ++i) {
-    classes.push_back({{"name", class_name(header, i)}, {"images", counts[i]}});
+  for (const auto& [index, images] : histogram(header, shards)) {
+    classes.push_back({{"name", class_name(header, index)}, {"images", images}});
   }
   for (const ShardReader* shard : shards) {
     files.push_back({{"path", shard->path()},
@@ -135,8 +146,11 @@ int inspect_shards(const InspectOptions& options, const ShardHeader& header, con
   if (options.verify) report = verify(options, shards);
   if (options.json) {
     Json json = json_of(options, header, shards);
-    if (options.verify) json["verified"] = true;
-    std::puts(json.dump().c_str());
+    if (options.verify) {
+      json["verified"] = true;
+      json["compared"] = report.compared;  // all shards hold checksums
+    }
+    print_json(json);
     return static_cast<int>(ExitCode::ok);
   }
   print_dataset(options, header, shards);
@@ -189,7 +203,7 @@ int inspect_checkpoint(const InspectOptions& options) {
   const CheckpointState state = read_checkpoint_state(options.path);
   const Graph graph = build_graph(parse_network(state.network, options.path + " (network)"));
   if (options.json) {
-    std::puts(json_of(options, state, graph).dump().c_str());
+    print_json(json_of(options, state, graph));
   } else {
     print_checkpoint(options, state, graph);
   }

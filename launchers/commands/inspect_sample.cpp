@@ -12,7 +12,7 @@
 #include "io/image/encode.hpp"
 #include "io/picture_source.hpp"
 #include "io/sampler.hpp"
-#include "launchers/options/train_options.hpp"
+#include "launchers/run/run_plan.hpp"
 
 namespace convoy {
 namespace {
@@ -20,12 +20,21 @@ namespace {
 constexpr int64_t gap = 2;          // pixels between pictures
 constexpr uint8_t gap_level = 128;  // and their grey level
 
+/// Such words are no chain: in one only attributes hold a '/', as in ratio=3/4..4/3.
+bool looks_like_a_file(const std::string& words) {
+  return words.ends_with(".cfg") || words.substr(0, words.find('=')).find('/') != std::string::npos;
+}
+
 /// What of a recipe the pictures depend on; a chain stands for itself.
 TrainOptions recipe_of(const std::string& augment) {
   TrainOptions options;
   if (augment.empty()) return options;
   std::error_code ignored;
   if (!std::filesystem::is_regular_file(augment, ignored)) {
+    if (looks_like_a_file(augment)) {
+      fail(ExitCode::usage, "convoy inspect: --augment ", augment,
+           ": there is no such file; give a recipe's path, or transforms such as `random-crop 24, flip`");
+    }
     options.augment = augment;
     return options;
   }
@@ -38,18 +47,18 @@ std::vector<Image> pictures_of(const Dataset& dataset, const TrainOptions& recip
   const Augmentation chain("augment", recipe.augment);
   chain.output(dataset.image(), dataset.dtype());
   const auto seed = static_cast<uint64_t>(recipe.seed);
-  const BlockShuffle blocks = BlockShuffle::of(dataset.image_bytes(), recipe.shuffle_block, recipe.shuffle_window);
-  const Shuffle shuffle = recipe.shuffle == "on"    ? Shuffle::on
-                          : recipe.shuffle == "off" ? Shuffle::off
-                                                    : Shuffle::blocks;
-  const Sampler sampler(dataset.size(), seed, shuffle, blocks);
+  const Sampler sampler(dataset.size(), seed, shuffle_of(recipe), blocks_of(recipe, dataset));
   PictureSource::Buffers buffers;
   std::vector<Image> pictures;
   for (int64_t position = 0; position < count; ++position) {
     const int64_t sample = sampler.sample(position);
     const int32_t label = dataset.read_sample(sample, buffers.sample, chain.least_side());
     Canvas canvas(buffers.sample.image, buffers.canvas);
-    chain.apply(canvas, RandomStream(seed, RandomPurpose::augment, static_cast<uint64_t>(position)));
+    try {
+      chain.apply(canvas, RandomStream(seed, RandomPurpose::augment, static_cast<uint64_t>(position)));
+    } catch (const Error& error) {
+      fail(error.code(), dataset.place_of(sample), ": ", error.what());
+    }
     Image& picture = pictures.emplace_back();
     picture.height = canvas.size().height, picture.width = canvas.size().width, picture.channels = canvas.channels();
     picture.pixels.resize(picture.bytes());

@@ -16,10 +16,6 @@ namespace {
 // What an encoded image takes, for the size of blocks: about that of ImageNet's.
 constexpr uint64_t encoded_bytes = 100 << 10;
 
-Shuffle shuffle_of(const std::string& word) {
-  return word == "on" ? Shuffle::on : word == "off" ? Shuffle::off : Shuffle::blocks;
-}
-
 /// The device without its number of threads: lanes tell what bits depend on.
 std::string machine_of(const Device& device) {
   std::string text = device.describe();
@@ -41,6 +37,15 @@ void check_same_classes(const Dataset& data, const Dataset& eval_data) {
 }
 
 }  // namespace
+
+Shuffle shuffle_of(const TrainOptions& options) {
+  return options.shuffle == "on" ? Shuffle::on : options.shuffle == "off" ? Shuffle::off : Shuffle::blocks;
+}
+
+BlockShuffle blocks_of(const TrainOptions& options, const Dataset& data) {
+  return BlockShuffle::of(data.encoding() == Encoding::raw ? data.image_bytes() : encoded_bytes, options.shuffle_block,
+                          options.shuffle_window);
+}
 
 RunPlan make_run_plan(const TrainOptions& options, int workers, int threads) {
   RunPlan plan;
@@ -70,9 +75,8 @@ RunPlan make_run_plan(const TrainOptions& options, int workers, int threads) {
     check_mean_image(plan.mean_image, *plan.data, plan.augment);
     if (plan.eval_data) check_mean_image(plan.mean_image, *plan.eval_data, plan.eval_augment);
   }
-  plan.shuffle = shuffle_of(options.shuffle);
-  plan.blocks = BlockShuffle::of(plan.data->encoding() == Encoding::raw ? plan.data->image_bytes() : encoded_bytes,
-                                 options.shuffle_block, options.shuffle_window);
+  plan.shuffle = shuffle_of(options);
+  plan.blocks = blocks_of(options, *plan.data);
   plan.lanes = choose_lanes({.batch = options.batch,
                              .workers = workers,
                              .threads = threads,
@@ -144,7 +148,7 @@ std::vector<std::string> opening_lines(const TrainOptions& options, const RunPla
              plan.compute == DType::f32 ? "" : concat(", ", name_of(plan.compute)), options.exact ? ", exact" : ""),
       concat("network ", options.net, ": ", with_commas(graph.parameters()), " parameters, ",
              with_commas(graph.multiply_adds()), " multiply-adds an image"),
-      concat("data ", options.data, ": ", with_commas(data.size()), " images ", data.image().text(), ", ",
+      concat("data ", options.data, ": ", with_commas(data.size()), " images ", size_text(data.image()), ", ",
              data.class_count(), " classes; ", with_commas(plan.steps), " steps of ", options.batch, " images")};
   if (!plan.augment.empty()) lines.push_back("augment " + plan.augment.text());
   if (plan.shuffle == Shuffle::blocks) {

@@ -31,6 +31,10 @@ struct RunPlan {
   Fault fault;
 };
 
+/// The order in which a run with these options takes the samples of `data`.
+Shuffle shuffle_of(const TrainOptions& options);
+BlockShuffle blocks_of(const TrainOptions& options, const Dataset& data);
+
 /// Pictures to train on, and to evaluate with, as the plan says; the plan must outlive them.
 PictureSource training_pictures(const RunPlan& plan, const Shape& input, uint64_t seed);
 PictureSource evaluation_pictures(const RunPlan& plan, const Shape& input);

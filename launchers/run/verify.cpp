@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <exception>
 #include <mutex>
 #include <set>
 #include <thread>
@@ -57,9 +58,12 @@ class Verifier {
 
   VerifyReport run(int threads) {
     std::vector<std::thread> others;
-    for (int i = 1; i < threads; ++i) others.emplace_back([this] { work(); });
-    work();
+    guarded([&] {
+      for (int i = 1; i < threads; ++i) others.emplace_back([this] { guarded([this] { work(); }); });
+      work();
+    });
     for (std::thread& other : others) other.join();
+    if (failure_) std::rethrow_exception(failure_);
     VerifyReport report{.damaged = progress_.damaged, .bytes = progress_.bytes};
     for (const Piece& piece : pieces_) {
       report.images += piece.count;
@@ -70,6 +74,17 @@ class Verifier {
   }
 
  private:
+  /// What ends one thread, such as memory that has run out, ends them all.
+  void guarded(const std::function<void()>& task) noexcept {
+    try {
+      task();
+    } catch (...) {
+      next_ = pieces_.size();
+      const std::lock_guard lock(mutex_);
+      if (!failure_) failure_ = std::current_exception();
+    }
+  }
+
   void work() {
     Buffers buffers;
     for (size_t mine = next_++; mine < pieces_.size(); mine = next_++) {
@@ -126,6 +141,7 @@ class Verifier {
   const std::function<void(const VerifyProgress&)>& watch_;
   std::atomic<size_t> next_{0};
   std::mutex mutex_;
+  std::exception_ptr failure_;
   VerifyProgress progress_;
   std::set<std::tuple<size_t, int64_t, std::string>> complaints_;
 };

@@ -24,7 +24,8 @@ struct VerifyProgress {
 constexpr size_t most_complaints = 10;
 
 /// Reads all images by `threads` threads, neighbours at once, and compares them with their checksums; encoded ones are
-/// decoded too. Damage is reported, not thrown. `watch` is called now and then, by one thread at a time.
+/// decoded too. Damage is reported, not thrown; anything else is, such as std::bad_alloc. `watch` is called now and
+/// then, by one thread at a time.
 VerifyReport verify_images(const std::vector<const ShardReader*>& shards, int threads,
                            const std::function<void(const VerifyProgress&)>& watch);
 

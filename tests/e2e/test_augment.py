@@ -8,6 +8,7 @@ import numpy
 import pytest
 
 from idx import made_up, write_pair
+from pictures import class_files, pixels_of, png, write_files
 from program import USAGE, answer, checkpoints, convoy, losses, parameters, rows, same_bits, succeed
 
 CHAIN = "random-crop 12 padding=1, flip, shift 1, brightness 0.3, contrast 0.3, cutout 3"
@@ -197,6 +198,44 @@ def test_inspect_shows_what_the_network_sees(larger, tmp_path):
     succeed("inspect", larger / "train", "--sample", 3, "--augment", "flip 1", "--out", tmp_path / "grid.png")
     assert "--out" in error_line(convoy("inspect", larger / "train", "--sample", 3), USAGE)
     assert "--sample" in error_line(convoy("inspect", larger / "train", "--augment", "flip"), USAGE)
+
+
+@pytest.fixture(scope="module")
+def encoded(tmp_path_factory):
+    """Pictures of several sizes."""
+    folder = tmp_path_factory.mktemp("encoded")
+    files = class_files(each=50, encode=lambda number: png(pixels_of(number, 12 + number % 3, 13)))
+    succeed("import", "folder", write_files(folder / "files", files), "--out", folder / "data", "--encoding", "jpeg")
+    return folder / "data"
+
+
+def shown(data, recipe, tmp_path):
+    """The samples that inspect shows of a run with that recipe."""
+    (tmp_path / "r.cfg").write_text(recipe)
+    done = succeed("inspect", data, "--sample", 60, "--augment", tmp_path / "r.cfg", "--out", tmp_path / "grid.png")
+    return re.findall(r"sample (\d+)", done.stdout)
+
+
+def test_inspect_takes_encoded_pictures_in_the_order_of_a_run(encoded, tmp_path):
+    (tmp_path / "a.net").write_text("input 12x12x3\nfc K=3\nloss softmax\n")
+    done = succeed("train", "--net", tmp_path / "a.net", "--data", encoded, "--run", tmp_path / "run", "--batch", 10,
+                   "--steps", 1, "--shuffle", "blocks", "--augment", "random-crop 12", "--threads", 1)
+    assert "150 images of several sizes, 3 channels, 3 classes" in done.stderr
+    block = int(re.search(r"shuffle blocks of (\d+) samples", done.stderr).group(1))
+    assert block < 150
+    order = shown(encoded, "shuffle = blocks\n", tmp_path)
+    assert len(order) == 60 and order == shown(encoded, f"shuffle = blocks\nshuffle-block = {block}\n", tmp_path)
+    assert order != shown(encoded, "shuffle = blocks\nshuffle-block = 150\n", tmp_path)
+
+
+def test_inspect_names_the_picture_that_a_chain_cannot_take(encoded, tmp_path):
+    question = ("inspect", encoded, "--sample", 5, "--out", tmp_path / "grid.png", "--augment")
+    line = error_line(convoy(*question, "random-crop 40"), 3)
+    assert re.search(r"\.h5: image \d+ at byte \d+: the picture is \d+x13 where `random-crop 40`", line), line
+    for missing in (tmp_path / "no.cfg", "no.cfg", "recipes/alexnet"):
+        line = error_line(convoy(*question, missing), USAGE)
+        assert f"--augment {missing}: there is no such file" in line
+    succeed(*question, "random-resized-crop 8 ratio=3/4..4/3")
 
 
 def test_damage_met_while_training_is_named(train, larger, tmp_path):

@@ -156,6 +156,38 @@ def test_caffes_layout(tiny, tmp_path):
     assert found["image"] == [12, 12, 1] and found["dtype"] == "fp32" and found["samples"] == 40
 
 
+def test_inspect_shows_class_names_in_any_encoding(tiny, tmp_path):
+    images, labels = made_up(40, seed=1)
+    write(tmp_path / "a.h5", images.astype(numpy.uint8), labels)
+    with h5py.File(tmp_path / "a.h5", "r+") as file:
+        file.attrs["classes"] = numpy.array([b"caf\xe9", b"b", b"c", b"d"])
+    found = answer("inspect", tmp_path / "a.h5")
+    assert [row["name"] for row in found["classes"]] == ["caf\ufffd", "b", "c", "d"]
+    assert answer("inspect", tmp_path / "a.h5", "--verify")["compared"] is False
+    assert answer("inspect", tiny / "train", "--verify")["compared"] is True
+    assert "compared" not in answer("inspect", tiny / "train")
+
+
+def test_inspect_counts_only_classes_that_are_there(tmp_path):
+    """What a file claims must not decide how much memory is taken, nor how long the answer is."""
+    images, _ = made_up(4, seed=1)
+    path = tmp_path / "a.h5"
+    write(path, images.astype(numpy.uint8), [7, 2_000_000_000, 7, 0])
+    found = answer("inspect", path)
+    assert found["classes"] == [{"name": "0", "images": 1}, {"name": "7", "images": 2},
+                                {"name": "2000000000", "images": 1}]
+    lines = succeed("inspect", path).stdout.splitlines()
+    assert [line.split()[0] for line in lines[-4:]] == ["class", "0", "7", "2000000000"]
+    for claimed in (2**61, 2**31, -1):
+        with h5py.File(path, "r+") as file:
+            file.attrs["class_count"] = claimed
+        (line,) = error_lines(convoy("inspect", path))
+        assert f"{path}: says it has {claimed} classes" in line
+    with h5py.File(path, "r+") as file:
+        file.attrs["class_count"] = 2**31 - 1
+    assert len(answer("inspect", path)["classes"]) == 3
+
+
 def test_what_no_layout_makes_sense_of(tmp_path):
     images, labels = made_up(40, seed=1)
     images = images.astype(numpy.uint8)

@@ -27,6 +27,7 @@ TEST(ChainText, KnowsWhatComesOut) {
     return Augmentation("augment", text).output(from, DType::u8);
   };
   EXPECT_EQ(output("none", imagenet), imagenet);
+  EXPECT_EQ(output("random-resized-crop 8, resize 4x5", {28, 28, 1}), Shape({4, 5, 1}));
   EXPECT_EQ(output("random-crop 224, flip, pca-lighting", imagenet), Shape({224, 224, 3}));
   EXPECT_EQ(output("random-crop 32 padding=4", {32, 32, 3}), Shape({32, 32, 3}));
   EXPECT_EQ(output("random-resized-crop 224x192", {0, 0, 3}), Shape({224, 192, 3}));
@@ -97,6 +98,12 @@ TEST(ChainText, RefusesPicturesThatDoNotFit) {
   EXPECT_THAT(wrong("random-crop 40 padding=5", {29, 31, 1}), HasSubstr("29x31"));
   EXPECT_THAT(wrong("pca-lighting", {28, 28, 1}), AllOf(StartsWith("augment: "), HasSubstr("grey")));
   EXPECT_THAT(wrong("saturation 0.5", {28, 28, 1}), HasSubstr("grey"));
+  for (const char* text : {"resize 32", "random-resized-crop 24"}) {
+    for (const int64_t channels : {2, 4}) {
+      EXPECT_THAT(wrong(text, {28, 28, channels}),
+                  AllOf(StartsWith("augment: "), HasSubstr(text), HasSubstr(std::to_string(channels) + " channels")));
+    }
+  }
   EXPECT_THAT(wrong("flip, brightness 0.5", {28, 28, 3}, DType::f32), AllOf(HasSubstr("fp32"), HasSubstr("uint8")));
 }
 

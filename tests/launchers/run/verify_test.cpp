@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 
 #include <fstream>
+#include <new>
 
 #include "io/image/encode.hpp"
 #include "tests/support/temp_folder.hpp"
@@ -101,6 +102,17 @@ TEST_F(Verify, NamesTenAndCountsTheRest) {
   ASSERT_EQ(report.complaints.size(), most_complaints);
   EXPECT_THAT(report.complaints.front(), HasSubstr("image 1 "));
   EXPECT_THAT(report.complaints.back(), HasSubstr("image 10 "));
+}
+
+TEST_F(Verify, WhatAThreadCannotGoOnFromEndsThemAll) {
+  const ShardReader shard(write_raw(0, 40));
+  for (const int threads : {1, 4}) {
+    int calls = 0;
+    const auto watch = [&](const VerifyProgress&) {
+      if (++calls > 1) throw std::bad_alloc();
+    };
+    EXPECT_THROW(verify_images({&shard}, threads, watch), std::bad_alloc);
+  }
 }
 
 TEST_F(Verify, EncodedImagesAreDecodedToo) {
