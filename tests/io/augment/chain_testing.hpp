@@ -11,7 +11,7 @@
 namespace convoy {
 
 /// No two pixels alike (up to 65,536 of them), in the first two channels where there are so many.
-inline Image made_up_picture(int64_t height, int64_t width, int64_t channels = 3) {
+inline Image noise_picture(int64_t height, int64_t width, int64_t channels = 3) {
   Image image{.height = height, .width = width, .channels = channels};
   for (int64_t i = 0; i < height * width; ++i) {
     for (int64_t c = 0; c < channels; ++c) {

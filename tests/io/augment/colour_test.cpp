@@ -86,7 +86,7 @@ TEST(Colour, AgreesWithFiguresOfTorchvision) {
 TEST(Colour, LongRowsAreAsShortOnes) {
   // Kernels work on blocks of pixels and what is left over.
   for (int64_t width = 1; width < 80; ++width) {
-    const Image picture = made_up_picture(1, width);
+    const Image picture = noise_picture(1, width);
     for (const char* text : {"pca-lighting 1", "saturation 0.9", "brightness 0.9"}) {
       const Augmentation chain("augment", text);
       const Image whole = applied(chain, picture, 3);

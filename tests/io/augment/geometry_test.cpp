@@ -16,7 +16,7 @@ TEST(Geometry, CropsAndFlipsInAnyOrderAreAsIfDoneOneByOne) {
   };
   CanvasBuffers buffers;
   for (int trial = 0; trial < 3000; ++trial) {
-    Image expected = made_up_picture(draw(1, 24), draw(1, 40), draw(0, 1) ? 3 : 1);
+    Image expected = noise_picture(draw(1, 24), draw(1, 40), draw(0, 1) ? 3 : 1);
     const Image picture = expected;
     Canvas canvas(picture, buffers);
     for (int step = 0; step < 5; ++step) {
@@ -43,14 +43,14 @@ TEST(Geometry, CropsAndFlipsInAnyOrderAreAsIfDoneOneByOne) {
     out.pixels.resize(out.bytes());
     canvas.write(out.pixels.data());
     ASSERT_EQ(out, expected) << trial;
-    ASSERT_EQ(picture, made_up_picture(picture.height, picture.width, picture.channels)) << "the picture was changed";
+    ASSERT_EQ(picture, noise_picture(picture.height, picture.width, picture.channels)) << "the picture was changed";
   }
 }
 
 TEST(Geometry, MirrorsRowsOfAnyLength) {
   for (int64_t width = 1; width < 70; ++width) {
     for (const int64_t channels : {1, 3}) {
-      const Image picture = made_up_picture(2, width, channels);
+      const Image picture = noise_picture(2, width, channels);
       EXPECT_EQ(applied("flip 1", picture), mirrored(picture)) << width << " x " << channels;
       EXPECT_EQ(applied("flip 0", picture), picture);
     }
@@ -61,7 +61,7 @@ TEST(Geometry, CentreCropRoundsHalvesToEven) {
   // torchvision 0.29: [int(round((H - 4) / 2.0)) for H in range(4, 16)], Python rounds halves to even.
   constexpr int64_t tops[] = {0, 0, 1, 2, 2, 2, 3, 4, 4, 4, 5, 6};
   for (int64_t height = 4; height < 16; ++height) {
-    const Image picture = made_up_picture(height, 9);
+    const Image picture = noise_picture(height, 9);
     EXPECT_EQ(applied("centre-crop 4x9", picture), cropped(picture, {tops[height - 4], 0, 4, 9})) << height;
   }
 }
@@ -95,20 +95,20 @@ void expect_all_evenly(const std::map<std::pair<int64_t, int64_t>, int64_t>& see
 }
 
 TEST(Geometry, RandomCropTakesEveryPlaceEquallyOften) {
-  const Image picture = made_up_picture(12, 14);
+  const Image picture = noise_picture(12, 14);
   expect_all_evenly(offsets_seen("random-crop 8x9", picture, {0, 0, 5, 6}, {8, 9}), 30);
   expect_all_evenly(offsets_seen("random-crop 12x14 padding=2", picture, {-2, -2, 5, 5}, {12, 14}), 25);
   expect_all_evenly(offsets_seen("random-crop 15 padding=2 fill=9", picture, {-2, -2, 2, 4}, {15, 15}, 9), 8);
 }
 
 TEST(Geometry, ShiftGoesUpToNPixelsInEachDirection) {
-  const Image picture = made_up_picture(10, 11);
+  const Image picture = noise_picture(10, 11);
   expect_all_evenly(offsets_seen("shift 2", picture, {-2, -2, 5, 5}, {10, 11}), 25);
   expect_all_evenly(offsets_seen("shift 1 fill=128", picture, {-1, -1, 3, 3}, {10, 11}, 128), 9);
 }
 
 TEST(Geometry, FlipsWithItsProbability) {
-  const Image picture = made_up_picture(3, 4);
+  const Image picture = noise_picture(3, 4);
   for (const auto& [text, probability] : std::map<std::string, double>{{"flip", 0.5}, {"flip 0.1", 0.1}}) {
     const Augmentation chain("augment", text);
     double flips = 0;
@@ -121,7 +121,7 @@ TEST(Geometry, FlipsWithItsProbability) {
 }
 
 TEST(Geometry, TwoOfAKindDrawApart) {
-  const Image picture = made_up_picture(3, 4);
+  const Image picture = noise_picture(3, 4);
   const Augmentation twice("augment", "flip, flip");
   double flips = 0;
   for (int64_t position = 0; position < positions; ++position) {
@@ -131,7 +131,7 @@ TEST(Geometry, TwoOfAKindDrawApart) {
 }
 
 TEST(Geometry, SeedAndPositionDecide) {
-  const Image picture = made_up_picture(40, 40);
+  const Image picture = noise_picture(40, 40);
   const Augmentation chain("augment", "random-crop 24, flip");
   int same_position = 0, other_seed = 0, next = 0;
   for (int64_t position = 0; position < 100; ++position) {
@@ -190,7 +190,7 @@ TEST(Geometry, RandomResizedCropFallsBackToTheMiddle) {
 }
 
 TEST(Geometry, ResizeThenFlipIsFlipThenResize) {
-  const Image picture = made_up_picture(40, 60);
+  const Image picture = noise_picture(40, 60);
   const Image one = applied("resize 20, flip 1", picture), other = applied("flip 1, resize 20", picture);
   ASSERT_EQ(one.pixels.size(), other.pixels.size());
   for (size_t i = 0; i < one.pixels.size(); ++i) {
@@ -199,7 +199,7 @@ TEST(Geometry, ResizeThenFlipIsFlipThenResize) {
 }
 
 TEST(Geometry, ResizeSeesOnlyWhatWasLeftByACrop) {
-  const Image picture = made_up_picture(40, 60);
+  const Image picture = noise_picture(40, 60);
   Image expected;
   const Augmentation chain("augment", "centre-crop 20x24, resize 10");
   // The box (10, 18) is centre-crop's; resampling may look at no pixel beyond it.
@@ -208,7 +208,7 @@ TEST(Geometry, ResizeSeesOnlyWhatWasLeftByACrop) {
 }
 
 TEST(Geometry, TenCropsAreCornersCentreAndMirrors) {
-  const Image picture = made_up_picture(11, 14);
+  const Image picture = noise_picture(11, 14);
   const Box boxes[] = {{0, 0, 6, 8}, {0, 6, 6, 8}, {5, 0, 6, 8}, {5, 6, 6, 8}, {2, 3, 6, 8}};
   for (const char* text : {"none", "centre-crop 6x8"}) {
     const std::vector<Augmentation> crops = Augmentation("eval-augment", text).ten_crops({6, 8, 3});
@@ -222,7 +222,7 @@ TEST(Geometry, TenCropsAreCornersCentreAndMirrors) {
 }
 
 TEST(Geometry, FloatsMoveAsBytesDo) {
-  const Image picture = made_up_picture(9, 12);
+  const Image picture = noise_picture(9, 12);
   std::vector<float> floats(picture.pixels.begin(), picture.pixels.end());
   const Augmentation chain("augment", "random-crop 9x10 padding=3, flip, shift 2");
   CanvasBuffers buffers;
@@ -238,7 +238,7 @@ TEST(Geometry, FloatsMoveAsBytesDo) {
 
 TEST(Geometry, TheMeanPictureIsTakenOffWhereAPixelCameFrom) {
   // A mean picture that is the picture itself: what is left is 0 everywhere, unless a colour was changed.
-  const Image picture = made_up_picture(9, 12);
+  const Image picture = noise_picture(9, 12);
   std::vector<float> mean(picture.pixels.begin(), picture.pixels.end());
   for (float& value : mean) value -= 0.25f;
   const Augmentation chain("augment", "random-crop 9x10 padding=3, flip, shift 2");
@@ -259,7 +259,7 @@ TEST(Geometry, TheMeanPictureIsTakenOffWhereAPixelCameFrom) {
 }
 
 TEST(Geometry, TooSmallAPictureIsAnErrorThatNamesTheTransform) {
-  const Image picture = made_up_picture(20, 30);
+  const Image picture = noise_picture(20, 30);
   for (const char* text : {"random-crop 24", "centre-crop 24", "flip, random-crop 40 padding=8"}) {
     EXPECT_THAT(error_of(ExitCode::data, [&] { applied(text, picture); }),
                 testing::AllOf(testing::HasSubstr("20x30"), testing::HasSubstr("crop"), testing::HasSubstr("resize")));
