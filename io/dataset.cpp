@@ -202,9 +202,14 @@ int32_t Dataset::read_encoded(int64_t sample, std::vector<std::byte>& encoded) c
   return shard.labels()[static_cast<size_t>(row)];
 }
 
-void Dataset::will_need(int64_t sample) const {
-  const auto [shard, row] = place(sample);
-  shard.will_need(row, 1);
+void Dataset::will_need(int64_t begin, int64_t count) const {
+  while (count > 0) {
+    const auto [shard, row] = place(begin);
+    const int64_t here = std::min(count, shard.header().count - row);
+    shard.will_need(row, here);
+    begin += here;
+    count -= here;
+  }
 }
 
 void Dataset::read_one(int64_t sample, void* image, int32_t* label) const {

@@ -57,8 +57,8 @@ class Dataset : public SampleReader {
   /// The stored bytes of a sample of an encoded dataset, checked; returns its label.
   int32_t read_encoded(int64_t sample, std::vector<std::byte>& encoded) const;
 
-  /// Tells the kernel that a sample is wanted soon; returns at once.
-  void will_need(int64_t sample) const;
+  /// Tells the kernel that neighbouring samples are wanted soon; returns at once.
+  void will_need(int64_t begin, int64_t count) const;
 
  private:
   struct Place {

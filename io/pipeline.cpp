@@ -185,16 +185,16 @@ void Pipeline::Impl::ask_ahead(const Piece& piece) const {
   if (sampler.shuffle() == Shuffle::on) {
     const int64_t step = piece.step + options.depth;
     for (int64_t i = piece.begin; i < piece.end && step < options.last_step; ++i) {
-      dataset.will_need(sampler.sample(position_of(step) + i));
+      dataset.will_need(sampler.sample(position_of(step) + i), 1);
     }
   }
   if (sampler.shuffle() != Shuffle::blocks || piece.number > 0) return;
   const int64_t now = piece.step * options.global_batch, window = sampler.window_samples();
   const int64_t from = piece.step == options.first_step ? now : now + window;  // at first, what is due already
-  for (int64_t position = from; position < now + window + options.global_batch; ++position) {
+  for (int64_t position = from; position < now + window + options.global_batch;) {
     const Sampler::Block block = sampler.block_at(position);
-    if (block.number % options.workers != options.worker) continue;
-    for (int64_t i = 0; i < block.count; ++i) dataset.will_need(block.begin + i);
+    if (block.number % options.workers == options.worker) dataset.will_need(block.begin, block.count);
+    position += std::max<int64_t>(block.count, 1);
   }
 }
 

@@ -95,8 +95,8 @@ TEST(WillNeed, TakesAnySample) {
   const TempFolder folder;
   write_made_up(folder.path(), {.samples = 20, .shards = 3});
   const Dataset dataset(folder.path(), {.held_bytes = 0});
-  for (int64_t sample = 0; sample < 20; ++sample) dataset.will_need(sample);
-  EXPECT_THAT(error_of(ExitCode::internal, [&] { dataset.will_need(20); }), HasSubstr("of 20"));
+  for (int64_t sample = 0; sample < 20; ++sample) dataset.will_need(sample, 20 - sample);
+  EXPECT_THAT(error_of(ExitCode::internal, [&] { dataset.will_need(15, 6); }), HasSubstr("of 20"));
 }
 
 /// Bytes of memory that the process has now.
