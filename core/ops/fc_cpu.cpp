@@ -31,8 +31,8 @@ class OwnFc final : public Fc {
   size_t packed_bytes() const override { return 0; }
   void attach(void*) override {}
   size_t scratch_bytes() const override {
-    const size_t forward = fc::large_factor_scratch(kernels_, forward_, options_.threads);
-    const size_t data = fc::large_factor_scratch(kernels_, backward_data_, options_.threads);
+    const size_t forward = fc::by_lines_scratch(kernels_, forward_, options_.threads);
+    const size_t data = fc::by_columns_scratch(kernels_, backward_data_, options_.threads);
     return std::max({forward, spec_.input_gradient ? data : 0, fc::large_result_scratch(kernels_, backward_weights_)});
   }
   std::string algorithms() const override { return kernels_.name; }
@@ -42,14 +42,14 @@ class OwnFc final : public Fc {
 
   void forward(const OpContext& context, const float* x, const float* bias, float* y) override {
     const TeamThreads threads(options_.threads);
-    fc::multiply_large_factor(kernels_, forward_, {x, spec_.inputs, true}, {weight_, spec_.inputs, true},
+    fc::multiply_by_lines(kernels_, forward_, {x, spec_.inputs, true}, {weight_, spec_.inputs, true},
                               {.data = y, .bias = spec_.bias ? bias : nullptr}, context.scratch);
     if (spec_.activation == Activation::relu) cpu::relu(options_.batch * spec_.outputs, y, y);
   }
 
   void backward_data(const OpContext& context, const float* dy, float* dx, Write write) override {
     const TeamThreads threads(options_.threads);
-    fc::multiply_large_factor(kernels_, backward_data_, {dy, spec_.outputs, true}, {weight_, spec_.inputs, false},
+    fc::multiply_by_columns(kernels_, backward_data_, {dy, spec_.outputs, true}, {weight_, spec_.inputs, false},
                               {.data = dx, .add = write == Write::accumulate}, context.scratch);
   }
 

@@ -5,6 +5,7 @@
 // that packing is where fp32 turns into bf16. What lies beyond a factor's border is packed as 0.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <vector>
 
@@ -31,6 +32,8 @@ struct TileOutput {
   bool stream = false;            // past the caches: whole vectors at aligned addresses only
 };
 
+constexpr int64_t line_floats = 16;  // of a cache line
+
 struct Kernels {
   const char* name;
   DType compute;    // what is multiplied; sums are fp32
@@ -45,6 +48,28 @@ struct Kernels {
   void (*tile)(int64_t groups, const float* a, const float* b, const TileOutput& out);
   /// Orders streamed stores before what the calling thread does next.
   void (*finish_stream)();
+
+  // A large B is not packed but taken some lines of memory at a time, which are read once, in order, side by side.
+
+  /// Lines as the functions below read them: `count` from `source` on, of `depth` elements each, and zeros up to
+  /// `rows`.
+  void (*copy_lines)(const Factor& source, int64_t count, int64_t rows, int64_t depth, float* to, int64_t stride);
+  /// A tile where lines are columns of B: there are lines_of_tile(vectors) of them, `stride` apart, and a panel of A
+  /// that is `vectors` vectors wide.
+  void (*tile_of_lines)(int64_t groups, int64_t vectors, const float* a, const float* b, int64_t stride,
+                        const TileOutput& out);
+  /// Where lines are rows of B, at most lines_added: sums (columns/run, rows, run) += A (rows, lines) B (lines,
+  /// columns) with run = sum_run(). A, in groups, is as copy_lines leaves it; columns are padded to whole runs.
+  void (*add_lines)(const Factor& b, int64_t lines, int64_t columns, const float* a, int64_t a_stride, int64_t rows,
+                    float* sums);
+  int64_t lines_added;  // for all of which the registers suffice
+
+  /// Sums fill the same registers in both kinds of tile, and are turned over as a square.
+  constexpr int64_t lines_of_tile(int64_t vectors) const { return std::min(rows * (columns / lanes) / vectors, lanes); }
+  constexpr int64_t sum_run() const { return run_vectors * lanes; }
+
+  static constexpr int64_t run_vectors = 2;
+  static constexpr int64_t most_vectors = 4;  // of a tile_of_lines
 };
 
 /// All that this CPU can run, the best of each precision first. Empty where the compiler has none.

@@ -8,8 +8,10 @@
 
 using V = Vector;
 constexpr int tile_rows = V::tile_rows, tile_vectors = V::tile_vectors;
+constexpr int run_vectors = Kernels::run_vectors;
+constexpr int line_groups = tile_rows * tile_vectors / run_vectors;  // of lines that are added at once
 
-int64_t lesser(int64_t a, int64_t b) {
+constexpr int64_t lesser(int64_t a, int64_t b) {
   return a < b ? a : b;
 }
 
@@ -55,7 +57,7 @@ void pack(const Factor& source, int64_t count, int64_t width, int64_t depth, flo
 }
 
 template <int vectors>
-void finish_row(const V::type* sums, const TileOutput& out, int64_t row) {
+[[gnu::always_inline]] inline void finish_row(const V::type* sums, const TileOutput& out, int64_t row) {
   float* to = out.data + row * out.stride;
 #pragma GCC unroll 4
   for (int j = 0; j < vectors; ++j, to += V::lanes) {
@@ -110,9 +112,133 @@ void tile(int64_t groups, const float* a, const float* b, const TileOutput& out)
   }
 }
 
+void copy_lines(const Factor& source, int64_t count, int64_t rows, int64_t depth, float* to, int64_t stride) {
+  constexpr int64_t step = V::lanes * V::group;
+  for (int64_t i = 0; i < rows; ++i, to += stride) {
+    const float* line = source.data + i * source.stride;
+    for (int64_t p = 0; p < depth; p += step) {
+      V::store(to + p / V::group, i < count ? V::load_groups(line + p, lesser(depth - p, step)) : V::zero());
+    }
+  }
+}
+
+/// The sums of a tile of lines, samples along the vectors, are turned over as they are stored.
+template <int vectors, int lines>
+void finish_lines(V::type (*sums)[vectors], const TileOutput& out) {
+  const V::type bias = out.bias ? V::load(out.bias, out.columns) : V::zero();
+#pragma GCC unroll 4
+  for (int j = 0; j < vectors; ++j) {
+    V::type square[V::lanes];
+#pragma GCC unroll 16
+    for (int i = 0; i < V::lanes; ++i) square[i] = i < lines ? sums[i < lines ? i : 0][j] : V::zero();
+    V::transpose(square);
+    float* to = out.data + j * V::lanes * out.stride;
+    const int64_t rows = lesser(out.rows - j * V::lanes, V::lanes);
+    for (int64_t i = 0; i < rows; ++i, to += out.stride) {
+      V::type sum = square[i];
+      if (out.bias) sum = V::add(sum, bias);
+      if (out.add) sum = V::add(sum, V::load(to, out.columns));
+      V::store(to, sum, out.columns);
+    }
+  }
+}
+
+template <int vectors>
+void tile_of_lines_of(int64_t groups, const float* a, const float* b, int64_t stride, const TileOutput& out) {
+  constexpr int lines = lesser(tile_rows * tile_vectors / vectors, V::lanes);
+  V::type sums[lines][vectors];
+#pragma GCC unroll 16
+  for (int i = 0; i < lines; ++i) {
+#pragma GCC unroll 4
+    for (int j = 0; j < vectors; ++j) sums[i][j] = V::zero();
+  }
+  const float* line[(lines + 3) / 4];  // every fourth, which leaves registers for the rest
+#pragma GCC unroll 4
+  for (int i = 0; i < (lines + 3) / 4; ++i) line[i] = b + 4 * i * stride;
+  for (int64_t p = 0; p < groups; ++p, a += vectors * V::lanes) {
+    V::type sample[vectors];
+#pragma GCC unroll 4
+    for (int j = 0; j < vectors; ++j) sample[j] = V::load(a + j * V::lanes);
+#pragma GCC unroll 16
+    for (int i = 0; i < lines; ++i) {
+      const V::type weight = V::broadcast(line[i / 4] + i % 4 * stride + p);
+#pragma GCC unroll 4
+      for (int j = 0; j < vectors; ++j) sums[i][j] = V::multiply_add(weight, sample[j], sums[i][j]);
+    }
+  }
+  finish_lines<vectors, lines>(sums, out);
+}
+
+void tile_of_lines(int64_t groups, int64_t vectors, const float* a, const float* b, int64_t stride,
+                   const TileOutput& out) {
+  switch (vectors) {
+    case 1: return tile_of_lines_of<1>(groups, a, b, stride, out);
+    case 2: return tile_of_lines_of<2>(groups, a, b, stride, out);
+    case 3: return tile_of_lines_of<3>(groups, a, b, stride, out);
+    default: return tile_of_lines_of<4>(groups, a, b, stride, out);
+  }
+}
+
+/// One run of columns of `groups` groups of lines, which stay in registers; the sums come and go.
+template <int groups>
+void add_run(const Factor& b, int64_t lines, int64_t columns, const float* a, int64_t a_stride, int64_t rows,
+             float* sums) {
+  V::type line[groups][run_vectors];
+#pragma GCC unroll 12
+  for (int g = 0; g < groups; ++g) {
+    const float* row = b.data + g * V::group * b.stride;
+    const float* next = g * V::group + 1 < lines ? row + b.stride : nullptr;
+#pragma GCC unroll 2
+    for (int j = 0; j < run_vectors; ++j) {
+      const int64_t first = j * V::lanes, valid = lesser(columns - first, V::lanes);
+      line[g][j] = valid > 0 ? V::pair_rows(row + first, next ? next + first : nullptr, valid) : V::zero();
+    }
+  }
+  for (int64_t i = 0; i < rows; ++i, a += a_stride, sums += run_vectors * V::lanes) {
+    V::type sum[run_vectors];
+#pragma GCC unroll 2
+    for (int j = 0; j < run_vectors; ++j) sum[j] = V::load(sums + j * V::lanes);
+#pragma GCC unroll 12
+    for (int g = 0; g < groups; ++g) {
+      const V::type factor = V::broadcast(a + g);
+#pragma GCC unroll 2
+      for (int j = 0; j < run_vectors; ++j) sum[j] = V::multiply_add(factor, line[g][j], sum[j]);
+    }
+#pragma GCC unroll 2
+    for (int j = 0; j < run_vectors; ++j) V::store(sums + j * V::lanes, sum[j]);
+  }
+}
+
+void add_lines(const Factor& b, int64_t lines, int64_t columns, const float* a, int64_t a_stride, int64_t rows,
+               float* sums) {
+  constexpr int64_t run = run_vectors * V::lanes;
+  for (int64_t c = 0; c < columns; c += run, sums += rows * run) {
+    const Factor from{b.data + c, b.stride, false};
+    if (lines == line_groups * V::group) {
+      add_run<line_groups>(from, lines, columns - c, a, a_stride, rows, sums);
+      continue;
+    }
+    for (int64_t first = 0; first < lines; first += V::group) {
+      add_run<1>({from.data + first * b.stride, b.stride, false}, lines - first, columns - c, a + first / V::group,
+                 a_stride, rows, sums);
+    }
+  }
+}
+
 void finish_stream() {
   _mm_sfence();
 }
 
-constexpr Kernels kernels{V::name,  V::compute, tile_rows, tile_vectors* V::lanes, V::lanes,
-                          V::group, pack,       tile,      finish_stream};
+constexpr Kernels kernels{.name = V::name,
+                          .compute = V::compute,
+                          .rows = tile_rows,
+                          .columns = tile_vectors * V::lanes,
+                          .lanes = V::lanes,
+                          .group = V::group,
+                          .pack = pack,
+                          .tile = tile,
+                          .finish_stream = finish_stream,
+                          .copy_lines = copy_lines,
+                          .tile_of_lines = tile_of_lines,
+                          .add_lines = add_lines,
+                          .lines_added = line_groups * V::group};

@@ -19,11 +19,15 @@ struct Output {
   bool add = false;             // to what is there
 };
 
-/// For few rows I and a large B, which is read from memory once: the weights, in forward and backward data.
-/// B is packed a block at a time, while the next block is on its way into the cache.
-size_t large_factor_scratch(const Kernels& kernels, const Extents& extents, int threads);
-void multiply_large_factor(const Kernels& kernels, const Extents& extents, const Factor& a, const Factor& b,
-                           const Output& out, void* scratch);
+/// For few rows I and a large B, which is read from memory once. Where B's depth is contiguous, as in the forward pass:
+size_t by_lines_scratch(const Kernels& kernels, const Extents& extents, int threads);
+void multiply_by_lines(const Kernels& kernels, const Extents& extents, const Factor& a, const Factor& b,
+                       const Output& out, void* scratch);
+
+/// The same where B's depth goes from row to row, as for the gradient of the input. There is no bias.
+size_t by_columns_scratch(const Kernels& kernels, const Extents& extents, int threads);
+void multiply_by_columns(const Kernels& kernels, const Extents& extents, const Factor& a, const Factor& b,
+                         const Output& out, void* scratch);
 
 /// For little depth P and a large result, which is written once: the gradient of the weights.
 size_t large_result_scratch(const Kernels& kernels, const Extents& extents);
