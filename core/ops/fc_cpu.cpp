@@ -1,7 +1,8 @@
 // The fully connected layer on the CPU: three matrix products with the weights (K,C) as they lie in the arena.
 //
 // No packed copy of them, which would double their memory and have to be made anew after each update: our own products
-// pack, and in bf16 convert, as they go. For small layers in fp32 oneDNN's products are the faster ones.
+// read them where they are, in order, and in bf16 round them on the way. For small layers in fp32 oneDNN's products are
+// the faster ones.
 #include <algorithm>
 
 #include "core/base/error.hpp"
@@ -43,14 +44,14 @@ class OwnFc final : public Fc {
   void forward(const OpContext& context, const float* x, const float* bias, float* y) override {
     const TeamThreads threads(options_.threads);
     fc::multiply_by_lines(kernels_, forward_, {x, spec_.inputs, true}, {weight_, spec_.inputs, true},
-                              {.data = y, .bias = spec_.bias ? bias : nullptr}, context.scratch);
+                          {.data = y, .bias = spec_.bias ? bias : nullptr}, context.scratch);
     if (spec_.activation == Activation::relu) cpu::relu(options_.batch * spec_.outputs, y, y);
   }
 
   void backward_data(const OpContext& context, const float* dy, float* dx, Write write) override {
     const TeamThreads threads(options_.threads);
     fc::multiply_by_columns(kernels_, backward_data_, {dy, spec_.outputs, true}, {weight_, spec_.inputs, false},
-                              {.data = dx, .add = write == Write::accumulate}, context.scratch);
+                            {.data = dx, .add = write == Write::accumulate}, context.scratch);
   }
 
   void backward_weights(const OpContext& context, const float* x, const float* dy, float* dweight,
@@ -74,10 +75,9 @@ class OwnFc final : public Fc {
   const float* weight_ = nullptr;
 };
 
-/// On two cores of a quiet Zen 5 our own passes took, of oneDNN's time for AlexNet's layers: forward 0.76 to 0.84 on
-/// one thread and 0.35 to 0.39 on two (batch 64), where oneDNN gains nothing from the second; backward 0.76 to 0.79 in
-/// two processes of one thread (batch 32 each), whose results do not pass through the caches, 0.82 to 1.0 on two
-/// threads. For LeNet's 800 -> 500 forward took 1.1. The border between is a guess.
+/// For AlexNet's layers our own passes were the faster ones in every case tried: before weights were read in place,
+/// 0.35 to 0.84 of oneDNN's time forward and 0.76 to 1.0 backward; since then forward takes half of that at 32 samples
+/// a thread. For LeNet's 800 -> 500 forward took 1.1, before. The border between is a guess.
 constexpr int64_t own_from = 1 << 20;  // weights
 
 }  // namespace
