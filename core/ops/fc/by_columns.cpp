@@ -9,7 +9,6 @@ namespace convoy::fc {
 namespace {
 
 constexpr int64_t sum_elements = 64 << 10;  // that a thread keeps at a time: 256 KB
-constexpr int64_t range_work = 1 << 20;     // multiply-adds below which a second thread costs more than it brings
 
 /// Columns whose sums are kept at a time, in whole runs.
 int64_t columns_at_once(const Kernels& kernels, const Extents& e) {

@@ -8,8 +8,7 @@
 namespace convoy::fc {
 namespace {
 
-constexpr int64_t block_groups = 1024;   // depth of a block: what is packed of 64 samples, 256 KB, stays in a cache
-constexpr int64_t range_work = 1 << 20;  // multiply-adds below which a second thread costs more than it brings
+constexpr int64_t block_groups = 1024;  // depth of a block: what is packed of 64 samples, 256 KB, stays in a cache
 
 /// Panels of samples, as even as they can be: each is a pass over all of W.
 Panels samples_of(const Kernels& kernels, const Extents& e) {

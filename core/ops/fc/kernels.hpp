@@ -1,8 +1,9 @@
 // The inner loops of a matrix product out (I,J) = A (I,P) B (P,J), once per instruction set, chosen at run time.
 //
-// Both factors are first packed into panels: the depth P outermost, within it `rows` rows of A or up to `columns`
-// columns of B. An element of a panel is a group of 32 bits: one float, or two bf16 that are neighbours in depth, so
-// that packing is where fp32 turns into bf16. What lies beyond a factor's border is packed as 0.
+// Factors are packed into panels: the depth P outermost, within it `rows` rows of A or up to `columns` columns of B. A
+// large B is not packed but taken in lines of memory. An element of a panel or of a copied line is a group of 32 bits:
+// one float, or two bf16 that are neighbours in depth, so that packing is where fp32 turns into bf16. What lies beyond
+// a factor's border is packed as 0.
 #pragma once
 
 #include <algorithm>
@@ -49,7 +50,7 @@ struct Kernels {
   /// Orders streamed stores before what the calling thread does next.
   void (*finish_stream)();
 
-  // A large B is not packed but taken some lines of memory at a time, which are read once, in order, side by side.
+  // A large B is taken some lines of memory at a time, which are read once, in order, side by side.
 
   /// Lines as the functions below read them: `count` from `source` on, of `depth` elements each, and zeros up to
   /// `rows`.
@@ -64,7 +65,7 @@ struct Kernels {
                     float* sums);
   int64_t lines_added;  // for all of which the registers suffice
 
-  /// Sums fill the same registers in both kinds of tile, and are turned over as a square.
+  /// As many lines as there are registers for sums in a tile; they are turned over as a square.
   constexpr int64_t lines_of_tile(int64_t vectors) const { return std::min(rows * (columns / lanes) / vectors, lanes); }
   constexpr int64_t sum_run() const { return run_vectors * lanes; }
 

@@ -8,7 +8,6 @@ namespace {
 // Not varied yet.
 constexpr int64_t block_groups = 256;     // depth of a block
 constexpr int64_t panels_in_turn = 8;     // panels of A that take turns at one panel of B
-constexpr int64_t range_work = 1 << 20;   // multiply-adds below which a second thread costs more than it brings
 constexpr int64_t stream_from = 4 << 20;  // elements of a result too large for any cache
 
 /// The work of one thread: panels [begin, end) of rows, one block of depth.

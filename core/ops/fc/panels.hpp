@@ -8,6 +8,8 @@
 
 namespace convoy::fc {
 
+constexpr int64_t range_work = 1 << 20;  // multiply-adds below which a second thread costs more than it brings
+
 inline int64_t up(int64_t n, int64_t step) {
   return (n + step - 1) / step;
 }

@@ -24,7 +24,8 @@ size_t by_lines_scratch(const Kernels& kernels, const Extents& extents, int thre
 void multiply_by_lines(const Kernels& kernels, const Extents& extents, const Factor& a, const Factor& b,
                        const Output& out, void* scratch);
 
-/// The same where B's depth goes from row to row, as for the gradient of the input. There is no bias.
+/// The same where B's depth goes from row to row, as for the gradient of the input. A's depth must be contiguous, and
+/// there is no bias.
 size_t by_columns_scratch(const Kernels& kernels, const Extents& extents, int threads);
 void multiply_by_columns(const Kernels& kernels, const Extents& extents, const Factor& a, const Factor& b,
                          const Output& out, void* scratch);
