@@ -8,7 +8,7 @@
 namespace convoy::fc {
 namespace {
 
-constexpr int64_t sum_elements = 64 << 10;  // that a thread keeps at a time: 256 KB
+constexpr int64_t sum_elements = 128 << 10;  // that a thread keeps at a time: 512 KB of its second-level cache
 
 /// Columns whose sums are kept at a time, in whole runs.
 int64_t columns_at_once(const Kernels& kernels, const Extents& e) {

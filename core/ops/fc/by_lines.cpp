@@ -9,8 +9,9 @@ namespace convoy::fc {
 namespace {
 
 constexpr int64_t block_groups = 1024;  // depth of a block: what is packed of 64 samples, 256 KB, stays in a cache
+constexpr int64_t chunk_lines = 48;     // lines of W at which all samples take turns: whole tiles of every width
 
-/// Panels of samples, as even as they can be: each is a pass over all of W.
+/// Panels of samples, as even as they can be: a tile is as wide as a panel.
 Panels samples_of(const Kernels& kernels, const Extents& e) {
   const int64_t vectors = up(e.i, kernels.lanes), panels = up(vectors, Kernels::most_vectors);
   return {e.i,           e.p,           up(vectors, panels) * kernels.lanes,
@@ -22,42 +23,33 @@ int64_t copy_stride(const Kernels& kernels, const Panels& samples) {
 }
 
 int64_t copy_elements(const Kernels& kernels, const Panels& samples) {
-  return kernels.lanes * copy_stride(kernels, samples);
+  return chunk_lines * copy_stride(kernels, samples);
 }
 
-/// The work of one thread: some lines of W, which are columns of the result.
-class Lines {
- public:
-  Lines(const Kernels& kernels, const Panels& samples, const Factor& w, int64_t begin, int64_t end, float* copy)
-      : kernels_(kernels), samples_(samples), w_(w), begin_(begin), end_(end), copy_(copy) {}
-
-  /// One panel of samples, one block of depth. `out` is where the panel's first column 0 is.
-  void multiply(const float* panel, int64_t width, int64_t block, TileOutput out, const float* bias) {
-    const int64_t vectors = width / kernels_.lanes, step = kernels_.lines_of_tile(vectors);
-    const int64_t groups = samples_.groups_of(block);
-    float* const to = out.data;
-    for (int64_t j = begin_; j < end_; j += step) {
-      out.data = to + j;
-      out.columns = std::min(step, end_ - j);
-      out.bias = bias ? bias + j : nullptr;
-      const float* lines = w_.at(j, block * samples_.block);
-      int64_t stride = w_.stride;
-      if (samples_.group > 1 || out.columns < step) {
-        stride = copy_stride(kernels_, samples_);
-        kernels_.copy_lines({lines, w_.stride, true}, out.columns, step, samples_.depth_of(block), copy_, stride);
-        lines = copy_;
-      }
-      kernels_.tile_of_lines(groups, vectors, panel, lines, stride, out);
+/// Some lines of W, at most a chunk, over one block of depth: columns from j on of the result.
+void multiply_chunk(const Kernels& kernels, const Panels& samples, const float* packed, const Factor& w, int64_t block,
+                    int64_t j, int64_t count, const Output& out, int64_t out_stride, float* copy) {
+  const float* lines = w.at(j, block * samples.block);
+  int64_t stride = w.stride;
+  if (samples.group > 1 || count < chunk_lines) {
+    stride = copy_stride(kernels, samples);
+    kernels.copy_lines({lines, w.stride, true}, count, chunk_lines, samples.depth_of(block), copy, stride);
+    lines = copy;
+  }
+  for (int64_t panel = 0; panel < samples.panels; ++panel) {
+    const int64_t vectors = samples.width_of(panel) / kernels.lanes, step = kernels.lines_of_tile(vectors);
+    for (int64_t first = 0; first < count; first += step) {
+      kernels.tile_of_lines(samples.groups_of(block), vectors, packed + samples.offset(block, panel),
+                            lines + first * stride, stride,
+                            {.data = out.data + panel * samples.width * out_stride + j + first,
+                             .stride = out_stride,
+                             .rows = samples.count_of(panel),
+                             .columns = std::min(step, count - first),
+                             .bias = out.bias && block == 0 ? out.bias + j + first : nullptr,
+                             .add = out.add || block > 0});
     }
   }
-
- private:
-  const Kernels& kernels_;
-  const Panels& samples_;
-  const Factor& w_;
-  const int64_t begin_, end_;
-  float* copy_;
-};
+}
 
 }  // namespace
 
@@ -75,15 +67,10 @@ void multiply_by_lines(const Kernels& kernels, const Extents& e, const Factor& a
   const int64_t grain = std::max<int64_t>(1, range_work / (e.i * e.p * kernels.lanes));
   parallel_for(up(e.j, kernels.lanes), grain, [&](int64_t begin, int64_t end) {
     float* copy = copies + team_thread() * copy_elements(kernels, samples);
-    Lines lines(kernels, samples, b, begin * kernels.lanes, std::min(e.j, end * kernels.lanes), copy);
-    for (int64_t panel = 0; panel < samples.panels; ++panel) {
-      for (int64_t block = 0; block < samples.blocks; ++block) {
-        lines.multiply(packed + samples.offset(block, panel), samples.width_of(panel), block,
-                       {.data = out.data + panel * samples.width * e.j,
-                        .stride = e.j,
-                        .rows = samples.count_of(panel),
-                        .add = out.add || block > 0},
-                       block == 0 ? out.bias : nullptr);
+    const int64_t last = std::min(e.j, end * kernels.lanes);
+    for (int64_t block = 0; block < samples.blocks; ++block) {
+      for (int64_t j = begin * kernels.lanes; j < last; j += chunk_lines) {
+        multiply_chunk(kernels, samples, packed, b, block, j, std::min(chunk_lines, last - j), out, e.j, copy);
       }
     }
   });

@@ -179,6 +179,29 @@ void tile_of_lines(int64_t groups, int64_t vectors, const float* a, const float*
   }
 }
 
+/// Adds `groups` groups of lines to the sums of `rows` rows: two, so that the sums of one needn't wait for each other.
+template <int groups, int rows>
+[[gnu::always_inline]] inline void add_to_rows(const V::type (&line)[groups][run_vectors], const float* a,
+                                               int64_t a_stride, float* sums) {
+  V::type sum[rows * run_vectors];
+#pragma GCC unroll 4
+  for (int j = 0; j < rows * run_vectors; ++j) sum[j] = V::load(sums + j * V::lanes);
+#pragma GCC unroll 12
+  for (int g = 0; g < groups; ++g) {
+#pragma GCC unroll 2
+    for (int i = 0; i < rows; ++i) {
+      const V::type factor = V::broadcast(a + i * a_stride + g);
+#pragma GCC unroll 2
+      for (int j = 0; j < run_vectors; ++j) {
+        V::type& to = sum[i * run_vectors + j];
+        to = V::multiply_add(factor, line[g][j], to);
+      }
+    }
+  }
+#pragma GCC unroll 4
+  for (int j = 0; j < rows * run_vectors; ++j) V::store(sums + j * V::lanes, sum[j]);
+}
+
 /// One run of columns of `groups` groups of lines, which stay in registers; the sums come and go.
 template <int groups>
 void add_run(const Factor& b, int64_t lines, int64_t columns, const float* a, int64_t a_stride, int64_t rows,
@@ -194,19 +217,11 @@ void add_run(const Factor& b, int64_t lines, int64_t columns, const float* a, in
       line[g][j] = valid > 0 ? V::pair_rows(row + first, next ? next + first : nullptr, valid) : V::zero();
     }
   }
-  for (int64_t i = 0; i < rows; ++i, a += a_stride, sums += run_vectors * V::lanes) {
-    V::type sum[run_vectors];
-#pragma GCC unroll 2
-    for (int j = 0; j < run_vectors; ++j) sum[j] = V::load(sums + j * V::lanes);
-#pragma GCC unroll 12
-    for (int g = 0; g < groups; ++g) {
-      const V::type factor = V::broadcast(a + g);
-#pragma GCC unroll 2
-      for (int j = 0; j < run_vectors; ++j) sum[j] = V::multiply_add(factor, line[g][j], sum[j]);
-    }
-#pragma GCC unroll 2
-    for (int j = 0; j < run_vectors; ++j) V::store(sums + j * V::lanes, sum[j]);
+  int64_t i = 0;
+  for (; i + 2 <= rows; i += 2) {
+    add_to_rows<groups, 2>(line, a + i * a_stride, a_stride, sums + i * run_vectors * V::lanes);
   }
+  if (i < rows) add_to_rows<groups, 1>(line, a + i * a_stride, a_stride, sums + i * run_vectors * V::lanes);
 }
 
 void add_lines(const Factor& b, int64_t lines, int64_t columns, const float* a, int64_t a_stride, int64_t rows,
