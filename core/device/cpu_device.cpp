@@ -51,6 +51,11 @@ class CpuDevice final : public Device {
     }
   }
 
+  bool on_host() const override { return true; }
+  void upload(void* to, const void* from, size_t bytes) override { std::memcpy(to, from, bytes); }
+  void download(void* to, const void* from, size_t bytes) override { std::memcpy(to, from, bytes); }
+  void synchronize() override {}
+
  private:
   static size_t rounded(size_t bytes, size_t border) {
     return std::max(border, (bytes + border - 1) / border * border);

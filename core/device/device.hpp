@@ -22,10 +22,21 @@ class Device {
   /// One line for people: "CPU, 2 threads, avx512_core_bf16, oneDNN 2.6.3".
   virtual std::string describe() const = 0;
 
-  /// Zeroed memory, aligned to 4096 bytes. Throws Error(out_of_memory) naming `purpose` and the size.
+  /// Zeroed memory that ops work on, aligned to 4096 bytes (256 on a GPU). Throws Error(out_of_memory) naming `purpose`
+  /// and the size.
   virtual void* allocate(size_t bytes, std::string_view purpose) = 0;
   /// Gives back what allocate(bytes) gave.
   virtual void release(void* memory, size_t bytes) noexcept = 0;
+
+  /// Whether that memory is the process's own: the host may then read and write it between ops, and no copies are
+  /// needed. If not, ops are queued, and run in the order of the calls.
+  virtual bool on_host() const = 0;
+  /// Copies to and from the device's memory, in order with the ops. `from` of an upload may change once it returns;
+  /// what is downloaded is there when it returns.
+  virtual void upload(void* to, const void* from, size_t bytes) = 0;
+  virtual void download(void* to, const void* from, size_t bytes) = 0;
+  /// Waits for all that was queued.
+  virtual void synchronize() = 0;
 };
 
 /// Memory owned by a device.
@@ -56,7 +67,7 @@ class DeviceBuffer {
 
 std::unique_ptr<Device> make_cpu_device();
 
-/// Throws Error(usage) where no usable GPU is there, saying why (no driver, no device, built without CUDA).
+/// The index-th GPU. Throws Error(usage) where it is not there, saying why (no driver, no device, built without CUDA).
 std::unique_ptr<Device> make_cuda_device(int index);
 
 /// Why make_cuda_device would fail here, or "" where it would not.

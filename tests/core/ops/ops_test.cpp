@@ -1,4 +1,5 @@
-// Every op case against the oracle, against finite differences of the oracle's loss, and against itself on teams.
+// Every op case against the oracle, against finite differences of the oracle's loss, and against itself on teams: on
+// the CPU, on CUDA on the CPU and on a GPU (see tested_device.cpp).
 #include <gtest/gtest.h>
 
 #include <barrier>
@@ -15,8 +16,8 @@
 namespace convoy::testing {
 namespace {
 
-#if defined(__SANITIZE_THREAD__)
-const std::vector<int> thread_counts{1};  // ThreadSanitizer does not understand OpenMP's barriers
+#if defined(__SANITIZE_THREAD__) || defined(CONVOY_TEST_CUDA)
+const std::vector<int> thread_counts{1};  // ThreadSanitizer does not understand OpenMP's barriers, a GPU has no threads
 #else
 const std::vector<int> thread_counts{1, 2};
 #endif
@@ -39,14 +40,14 @@ void expect_near(const std::vector<float>& actual, const Sums& expected, double 
   }
 }
 
-bool same_bits(const std::vector<float>& a, const std::vector<float>& b) {
-  return a.size() == b.size() && (a.empty() || std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0);
-}
-
 class OpTest : public ::testing::TestWithParam<OpCase> {
  protected:
-  OpTest() : device_(make_cpu_device()), op_(make_tested_op(GetParam())) {}
+  OpTest() : op_(make_tested_op(GetParam())) {}
 
+  void SetUp() override {
+    if (const std::string reason = tested_device_missing(); !reason.empty()) GTEST_SKIP() << reason;
+    device_ = make_tested_device();
+  }
   void prepare(int teams, int threads) {
     op_->prepare(*device_, {.batch = GetParam().batch, .teams = teams, .threads = threads});
   }
@@ -54,7 +55,7 @@ class OpTest : public ::testing::TestWithParam<OpCase> {
     return op_->run(team, data, Write::overwrite, std::vector<float>(data.inputs[0].size(), NAN));
   }
 
-  const std::unique_ptr<Device> device_;
+  std::unique_ptr<Device> device_;
   const std::unique_ptr<TestedOp> op_;
 };
 
@@ -128,6 +129,12 @@ TEST_P(OpInputGradientTest, Accumulates) {
   }
 }
 
+#if !defined(CONVOY_TEST_CUDA)  // on a GPU there is one team
+
+bool same_bits(const std::vector<float>& a, const std::vector<float>& b) {
+  return a.size() == b.size() && (a.empty() || std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0);
+}
+
 TEST_P(OpTest, TeamsAtOnceGiveTheBitsOfASerialRun) {
   constexpr int teams = 2;
   const OpData data[teams] = {op_->data(6), op_->data(7)};
@@ -172,6 +179,8 @@ TEST_P(OpTest, OpensNoParallelRegionForOneThread) {
     EXPECT_EQ(team_threads(), 3) << "the caller's setting is put back";
   }).join();
 }
+
+#endif
 
 std::vector<OpCase> cases_where(bool (TestedOp::*holds)() const) {
   std::vector<OpCase> out;

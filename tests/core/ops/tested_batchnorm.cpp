@@ -60,7 +60,7 @@ class TestedBatchNorm final : public TestedOp {
 
   void prepare(Device& device, const OpOptions& options) override {
     op_ = make_batchnorm(device, spec_, options);
-    scratch_.prepare(op_->scratch_bytes(), options.teams);
+    scratch_.prepare(device, op_->scratch_bytes(), options.teams);
   }
 
   OpResult run(int team, const OpData& data, Write write, const std::vector<float>& before) override {

@@ -52,7 +52,7 @@ class Linear : public TestedOp {
     packed_ = DeviceBuffer(device, op_->packed_bytes() + 1, "packed weights");
     op_->attach(packed_.data());
     op_->refresh_weights(weights_.data());
-    scratch_.prepare(op_->scratch_bytes(), options.teams);
+    scratch_.prepare(device, op_->scratch_bytes(), options.teams);
   }
 
   OpResult run(int team, const OpData& data, Write write, const std::vector<float>& before) override {

@@ -26,12 +26,16 @@ class TestedActivation final : public TestedOp {
     return g;
   }
 
-  void prepare(Device& device, const OpOptions& options) override { op_ = make_activation(device, spec_, options); }
+  void prepare(Device& device, const OpOptions& options) override {
+    device_ = &device;
+    op_ = make_activation(device, spec_, options);
+  }
   OpResult run(int team, const OpData& data, Write write, const std::vector<float>& before) override {
-    OpResult out{.y = sized(data.dy.size()), .gradients = {before}};
-    op_->forward({.team = team}, data.inputs[0].data(), out.y.data());
-    op_->backward({.team = team}, out.y.data(), data.dy.data(), out.gradients[0].data(), write);
-    return out;
+    const OnDevice x(*device_, data.inputs[0]), y(*device_, sized(data.dy.size())), dy(*device_, data.dy);
+    const OnDevice dx(*device_, before);
+    op_->forward({.team = team}, x.data(), y.data());
+    op_->backward({.team = team}, y.data(), dy.data(), dx.data(), write);
+    return {.y = y.values(), .gradients = {dx.values()}};
   }
 
  private:
@@ -61,6 +65,7 @@ class TestedActivation final : public TestedOp {
 
   const ActivationSpec spec_;
   const int64_t batch_;
+  Device* device_ = nullptr;
   std::unique_ptr<ActivationOp> op_;
 };
 
@@ -77,12 +82,16 @@ class TestedDropout final : public TestedOp {
     return {dropped(Doubles(data.dy.begin(), data.dy.end()))};
   }
 
-  void prepare(Device& device, const OpOptions& options) override { op_ = make_dropout(device, spec_, options); }
+  void prepare(Device& device, const OpOptions& options) override {
+    device_ = &device;
+    op_ = make_dropout(device, spec_, options);
+  }
   OpResult run(int team, const OpData& data, Write write, const std::vector<float>& before) override {
-    OpResult out{.y = sized(data.dy.size()), .gradients = {before}};
-    op_->forward({.team = team}, key, data.inputs[0].data(), out.y.data());
-    op_->backward({.team = team}, key, data.dy.data(), out.gradients[0].data(), write);
-    return out;
+    const OnDevice x(*device_, data.inputs[0]), y(*device_, sized(data.dy.size())), dy(*device_, data.dy);
+    const OnDevice dx(*device_, before);
+    op_->forward({.team = team}, key, x.data(), y.data());
+    op_->backward({.team = team}, key, dy.data(), dx.data(), write);
+    return {.y = y.values(), .gradients = {dx.values()}};
   }
 
  private:
@@ -103,6 +112,7 @@ class TestedDropout final : public TestedOp {
 
   const DropoutSpec spec_;
   const int64_t batch_;
+  Device* device_ = nullptr;
   std::unique_ptr<Dropout> op_;
 };
 
@@ -131,21 +141,23 @@ class TestedPixels final : public TestedOp {
   bool differentiable() const override { return false; }
   bool has_input_gradient() const override { return false; }
 
-  void prepare(Device& device, const OpOptions& options) override { op_ = make_pixels(device, spec_, options); }
+  void prepare(Device& device, const OpOptions& options) override {
+    device_ = &device;
+    op_ = make_pixels(device, spec_, options);
+  }
   OpResult run(int team, const OpData& data, Write, const std::vector<float>&) override {
-    OpResult out{.y = sized(data.inputs[0].size()), .gradients = {{}}};
-    if (spec_.dtype == DType::u8) {
-      const std::vector<uint8_t> bytes(data.inputs[0].begin(), data.inputs[0].end());
-      op_->forward({.team = team}, bytes.data(), out.y.data());
-    } else {
-      op_->forward({.team = team}, data.inputs[0].data(), out.y.data());
-    }
-    return out;
+    const std::vector<uint8_t> bytes(data.inputs[0].begin(), data.inputs[0].end());
+    const OnDevice floats(*device_, data.inputs[0]), y(*device_, sized(data.inputs[0].size()));
+    const OnDevice pixels(*device_, bytes);
+    const bool stored_as_bytes = spec_.dtype == DType::u8;
+    op_->forward({.team = team}, stored_as_bytes ? static_cast<const void*>(pixels.data()) : floats.data(), y.data());
+    return {.y = y.values(), .gradients = {{}}};
   }
 
  private:
   const PixelsSpec spec_;
   const int64_t batch_;
+  Device* device_ = nullptr;
   std::unique_ptr<Pixels> op_;
 };
 

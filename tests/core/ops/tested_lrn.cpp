@@ -38,7 +38,7 @@ class TestedLrn final : public TestedOp {
 
   void prepare(Device& device, const OpOptions& options) override {
     op_ = make_lrn(device, spec_, options);
-    scratch_.prepare(op_->scratch_bytes(), options.teams);
+    scratch_.prepare(device, op_->scratch_bytes(), options.teams);
   }
   OpResult run(int team, const OpData& data, Write write, const std::vector<float>& before) override {
     OpResult out{.y = sized(data.dy.size()), .gradients = {before}};

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/ops/op.hpp"
+#include "tests/core/ops/on_device.hpp"
 #include "tests/core/ops/oracle.hpp"
 
 namespace convoy::testing {
@@ -49,23 +50,16 @@ class TestedOp {
 /// One block of scratch per team, filled with NaN, so that reading what was never written shows.
 class Scratch {
  public:
-  void prepare(size_t bytes, int teams) {
-    blocks_.assign(static_cast<size_t>(teams), Block{});
-    for (Block& block : blocks_) {
-      block.storage.assign(bytes / sizeof(float) + 64, NAN);
-      void* start = block.storage.data();
-      size_t room = block.storage.size() * sizeof(float);
-      block.aligned = std::align(256, bytes, start, room);
+  void prepare(Device& device, size_t bytes, int teams) {
+    blocks_.clear();
+    for (int team = 0; team < teams; ++team) {
+      blocks_.emplace_back(device, std::vector<float>((bytes + sizeof(float) - 1) / sizeof(float), NAN));
     }
   }
-  OpContext context(int team) const { return {.team = team, .scratch = blocks_[static_cast<size_t>(team)].aligned}; }
+  OpContext context(int team) const { return {.team = team, .scratch = blocks_[static_cast<size_t>(team)].data()}; }
 
  private:
-  struct Block {
-    std::vector<float> storage;
-    void* aligned = nullptr;
-  };
-  std::vector<Block> blocks_;
+  std::vector<OnDevice<float>> blocks_;
 };
 
 /// Memory for an op's output, NaN until it is written.
