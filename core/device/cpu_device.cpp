@@ -55,6 +55,12 @@ class CpuDevice final : public Device {
   void upload(void* to, const void* from, size_t bytes) override { std::memcpy(to, from, bytes); }
   void download(void* to, const void* from, size_t bytes) override { std::memcpy(to, from, bytes); }
   void synchronize() override {}
+  std::unique_ptr<Copier> make_copier() override {
+    fail(ExitCode::internal, "the CPU's memory is the host's: there is nothing to copy");
+  }
+  void lock_pages(void*, size_t) override {}
+  void unlock_pages(void*) noexcept override {}
+  size_t free_bytes() const override { return 0; }
 
  private:
   static size_t rounded(size_t bytes, size_t border) {

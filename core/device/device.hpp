@@ -14,6 +14,17 @@ namespace convoy {
 
 enum class Backend { cpu, cuda };
 
+/// Copies from a device's memory to the host's, beside the ops that are queued later. One thread starts copies, one may
+/// wait for them.
+class Copier {
+ public:
+  virtual ~Copier() = default;
+  /// Starts to copy what is there when all ops queued so far have run.
+  virtual void start(void* to, const void* from, size_t bytes) = 0;
+  /// Waits for the first `copies` that were started.
+  virtual void wait(size_t copies) = 0;
+};
+
 class Device {
  public:
   virtual ~Device() = default;
@@ -37,6 +48,14 @@ class Device {
   virtual void download(void* to, const void* from, size_t bytes) = 0;
   /// Waits for all that was queued.
   virtual void synchronize() = 0;
+  /// For a device whose memory is not the host's. It must not outlive the device.
+  virtual std::unique_ptr<Copier> make_copier() = 0;
+  /// Says that memory of the host is going to be copied from and to again and again, which is faster where the system
+  /// lets its pages be locked. unlock_pages() before it is freed.
+  virtual void lock_pages(void* memory, size_t bytes) = 0;
+  virtual void unlock_pages(void* memory) noexcept = 0;
+  /// Bytes that allocate() can still give, for a device whose memory is not the host's; 0 where it cannot tell.
+  virtual size_t free_bytes() const = 0;
 };
 
 /// Memory owned by a device.

@@ -17,7 +17,7 @@ size_t padded(size_t count) {
 }  // namespace
 
 Net::Net(Graph graph, Device& device, NetOptions options)
-    : graph_(std::move(graph)), options_(std::move(options)), segments_(graph_.segments()) {
+    : graph_(std::move(graph)), device_(device), options_(std::move(options)), segments_(graph_.segments()) {
   if (options_.training && graph_.loss() < 0) {
     fail(ExitCode::usage, graph_.text.source,
          ": a network without a loss cannot be trained; end it with 'loss softmax'");
@@ -135,7 +135,10 @@ void Net::forward(const NetLane& lane, const NetBatch& batch, Mode mode) {
     } else if (!plan.fused) {
       node.layer->forward(run);
     }
-    if (!seconds.empty()) seconds[i].forward += timer.lap();
+    if (!seconds.empty()) {
+      device_.synchronize();
+      seconds[i].forward += timer.lap();
+    }
   }
 }
 
@@ -163,7 +166,10 @@ void Net::backward(const NetLane& lane, const NetBatch& batch, float loss_scale,
                                         : lane.gradients + parameters.offsets[k];
     }
     node.layer->backward(run);
-    if (!seconds.empty()) seconds[i].backward += timer.lap();
+    if (!seconds.empty()) {
+      device_.synchronize();
+      seconds[i].backward += timer.lap();
+    }
     if (!parameters.offsets.empty()) {
       ready(parameters.end);
       if (!seconds.empty()) timer.lap();

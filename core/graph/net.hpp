@@ -54,7 +54,7 @@ enum class Mode : uint8_t { training, inference };
 
 class Net {
  public:
-  /// Prepares all ops and plans memory; allocates none of it. Training needs a loss: Error(usage) without one.
+  /// Prepares all ops and plans memory; allocates none of it. `device` must outlive it. Training needs a loss: Error(usage) without one.
   Net(Graph graph, Device& device, NetOptions options);
 
   const Graph& graph() const { return graph_; }
@@ -105,6 +105,7 @@ class Net {
   void* at(const NetLane& lane, int buffer) const;
 
   Graph graph_;
+  Device& device_;
   NetOptions options_;
   SegmentTable segments_;
   std::unique_ptr<Pixels> pixels_;

@@ -19,7 +19,7 @@ struct OpOptions {
   int64_t batch = 1;           // images in one call (one lane)
   int teams = 1;               // calls that may be under way at once
   int threads = 1;             // threads of one team
-  DType compute = DType::f32;  // bf16: conv and fc may multiply in bf16; they add up, and keep tensors, in fp32
+  DType compute = DType::f32;  // bf16, tf32: conv and fc may multiply in it; they add up, and keep tensors, in fp32
   Tuning* tuning = nullptr;    // measures which algorithm is fastest; without one, fixed rules decide
 };
 

@@ -5,36 +5,106 @@
 
 #include "core/base/parallel.hpp"
 #include "core/base/timer.hpp"
+#include "core/ops/score.hpp"
 #include "core/train/lane_tree.hpp"
 #include "core/train/team_pool.hpp"
 #include "core/train/tree_sum.hpp"
 
 namespace convoy {
 
+namespace {
+
+/// Images and labels of one pass where the device reads them: a copy, unless that is where they are.
+class DeviceInput {
+ public:
+  DeviceInput(Device& device, const Net& net, int64_t images) : device_(device) {
+    if (device.on_host()) return;
+    const PixelsSpec& pixels = net.options().pixels;
+    pixel_bytes_ = static_cast<size_t>(images * pixels.input.count()) * size_of(pixels.dtype);
+    label_bytes_ = static_cast<size_t>(images) * sizeof(int32_t);
+    pixels_ = DeviceBuffer(device, pixel_bytes_, "images");
+    labels_ = DeviceBuffer(device, label_bytes_, "labels");
+  }
+
+  NetBatch take(const NetBatch& batch) const {
+    if (device_.on_host()) return batch;
+    NetBatch copy{.pixels = pixels_.data(), .position = batch.position};
+    device_.upload(pixels_.data(), batch.pixels, pixel_bytes_);
+    if (batch.labels) {
+      device_.upload(labels_.data(), batch.labels, label_bytes_);
+      copy.labels = reinterpret_cast<const int32_t*>(labels_.data());
+    }
+    return copy;
+  }
+
+ private:
+  Device& device_;
+  size_t pixel_bytes_ = 0, label_bytes_ = 0;
+  DeviceBuffer pixels_, labels_;
+};
+
+/// What evaluation looks at, on the host.
+class HostResults {
+ public:
+  HostResults(Device& device, const Net& net) : device_(device), net_(net) {}
+
+  ConstView prediction(const NetLane& lane) { return {.data = take(prediction_, net_.prediction(lane).f32(), count(lane)), .shape = net_.prediction(lane).shape}; }
+  const float* losses(const NetLane& lane) {
+    return take(losses_, net_.losses(lane), static_cast<size_t>(net_.prediction(lane).shape[0]));
+  }
+
+ private:
+  size_t count(const NetLane& lane) const { return static_cast<size_t>(net_.prediction(lane).shape.count()); }
+  const float* take(std::vector<float>& copy, const float* values, size_t count) {
+    if (device_.on_host()) return values;
+    copy.resize(count);
+    device_.download(copy.data(), values, count * sizeof(float));
+    return copy.data();
+  }
+
+  Device& device_;
+  const Net& net_;
+  std::vector<float> prediction_, losses_;
+};
+
+}  // namespace
+
 struct Lanes::Impl {
   Net& net;
+  Device& device;
   LaneOptions options;
   std::vector<DeviceBuffer> activations;     // one per team
   std::vector<DeviceBuffer> lane_gradients;  // of lanes 1, 2, ...; lane 0 works in the arena
   std::vector<DeviceBuffer> pass_gradients;  // one per team: of one layer in passes 1, 2, ...; pass 0 needs none
   std::vector<float*> gradients;             // one per lane
+  std::vector<DeviceInput> inputs;           // one per team
+  std::unique_ptr<Score> score;
+  DeviceBuffer scores;  // ScoreTotals, one per lane
   TeamPool pool;
   GradientSink* sink = nullptr;
   LaneTree tree;
 
-  Impl(Net& n, const ParameterArena& arena, Device& device, const LaneOptions& o)
+  Impl(Net& n, const ParameterArena& arena, Device& d, const LaneOptions& o)
       : net(n),
+        device(d),
         options(o),
-        gradients(make_gradients(arena, device)),
+        gradients(make_gradients(arena)),
+        score(make_score(d, {.classes = classes_of(n)}, n.options().op)),
+        scores(d, static_cast<size_t>(o.lanes) * sizeof(ScoreTotals), "scores"),
         pool(o.teams(), o.threads_per_team()),
         tree(gradients, [this](size_t end) { sink->ready(end); }) {
     for (int team = 0; team < o.teams(); ++team) {
-      activations.emplace_back(device, n.activation_bytes(), "activations");
-      if (o.passes > 1) pass_gradients.emplace_back(device, n.largest_layer() * sizeof(float), "pass gradients");
+      inputs.emplace_back(d, n, o.lane_batch);
+      activations.emplace_back(d, n.activation_bytes(), "activations");
+      if (o.passes > 1) pass_gradients.emplace_back(d, n.largest_layer() * sizeof(float), "pass gradients");
     }
   }
 
-  std::vector<float*> make_gradients(const ParameterArena& arena, Device& device) {
+  static int64_t classes_of(const Net& net) {
+    return net.graph().nodes[static_cast<size_t>(net.graph().prediction())].output.count();
+  }
+
+  std::vector<float*> make_gradients(const ParameterArena& arena) {
     std::vector<float*> out{arena.gradients().data()};
     for (int lane = 1; lane < options.lanes; ++lane) {
       lane_gradients.emplace_back(device, net.segments().size() * sizeof(float), "lane gradients");
@@ -51,20 +121,11 @@ struct Lanes::Impl {
   int first_lane(int team) const { return team * options.lanes / options.teams(); }
 
   void add_layer(std::span<const float> layer, float* sum, size_t begin) const;
-  void run_pass(int pass, int lane, int team, const Batch& batch, LaneTotals& totals, Seconds& seconds);
+  void run_pass(int pass, int lane, int team, const Batch& batch, Seconds& seconds);
+  ScoreTotals* scores_of(int lane) const { return reinterpret_cast<ScoreTotals*>(scores.data()) + lane; }
 };
 
 namespace {
-
-void add_to(LaneTotals& totals, ConstView prediction, const float* losses, const int32_t* labels) {
-  const int64_t images = prediction.shape[0];
-  const int64_t classes = prediction.shape.count() / images;
-  for (int64_t n = 0; n < images; ++n) {
-    const float* scores = prediction.f32() + n * classes;
-    totals.loss += static_cast<double>(losses[n]);
-    totals.correct += std::max_element(scores, scores + classes) - scores == labels[n] ? 1 : 0;
-  }
-}
 
 /// sum += addend. By all threads of the team: nothing else is done meanwhile.
 void accumulate(float* sum, const float* addend, size_t count) {
@@ -87,18 +148,19 @@ void Lanes::Impl::add_layer(std::span<const float> layer, float* sum, size_t beg
   }
 }
 
-void Lanes::Impl::run_pass(int pass, int lane, int team, const Batch& batch, LaneTotals& totals, Seconds& seconds) {
+void Lanes::Impl::run_pass(int pass, int lane, int team, const Batch& batch, Seconds& seconds) {
   const int64_t first = (int64_t{lane} * options.passes + pass) * options.lane_batch;
   const size_t image_bytes = batch.images.bytes() / static_cast<size_t>(batch.images.shape[0]);
-  const NetBatch share{
-      .pixels = static_cast<const std::byte*>(batch.images.data) + static_cast<size_t>(first) * image_bytes,
-      .labels = batch.labels.data() + first,
-      .position = batch.position + first};
+  const NetBatch share = inputs[team].take(
+      {.pixels = static_cast<const std::byte*>(batch.images.data) + static_cast<size_t>(first) * image_bytes,
+       .labels = batch.labels.data() + first,
+       .position = batch.position + first});
   NetLane net_lane = lane_on(lane, team);
   if (pass > 0) net_lane.one_layer = reinterpret_cast<float*>(pass_gradients[team].data());
   Timer timer;
   net.forward(net_lane, share, Mode::training);
-  add_to(totals, net.prediction(net_lane), net.losses(net_lane), share.labels);
+  score->forward({.team = team}, net.losses(net_lane), net.prediction(net_lane).f32(), share.labels, scores_of(lane),
+                 pass == 0 ? Write::overwrite : Write::accumulate);
   seconds.forward += timer.lap();
   size_t added = 0;
   const auto ready = [&](size_t end) {
@@ -126,19 +188,19 @@ size_t Lanes::bytes(const Net& net, const LaneOptions& options) {
   return teams * net.activation_bytes() + (lanes + layers) * sizeof(float);
 }
 
-Lanes::Seconds Lanes::run(const Batch& batch, GradientSink& sink, std::span<LaneTotals> totals) {
+Lanes::Seconds Lanes::run(const Batch& batch, GradientSink& sink, std::span<ScoreTotals> totals) {
   Impl& impl = *impl_;
   impl.sink = &sink;
   impl.tree.reset();
   std::vector<Seconds> seconds(static_cast<size_t>(impl.options.teams()));
   impl.pool.run([&](int team) {
     for (int lane = impl.first_lane(team); lane < impl.first_lane(team + 1); ++lane) {
-      totals[lane] = {};
       for (int pass = 0; pass < impl.options.passes; ++pass) {
-        impl.run_pass(pass, lane, team, batch, totals[lane], seconds[team]);
+        impl.run_pass(pass, lane, team, batch, seconds[team]);
       }
     }
   });
+  impl.device.download(totals.data(), impl.scores.data(), impl.scores.bytes());
   return *std::ranges::max_element(seconds, {}, [](const Seconds& s) { return s.forward + s.backward; });
 }
 
@@ -147,9 +209,10 @@ void Lanes::evaluate(int64_t chunks, const std::function<NetBatch(int64_t, int)>
   Impl& impl = *impl_;
   impl.pool.run([&](int team) {
     const NetLane lane = impl.lane_on(0, team);
+    HostResults results(impl.device, impl.net);
     for (int64_t chunk = team; chunk < chunks; chunk += impl.options.teams()) {
-      impl.net.forward(lane, load(chunk, team), Mode::inference);
-      visit(team, impl.net.prediction(lane), impl.net.losses(lane));
+      impl.net.forward(lane, impl.inputs[team].take(load(chunk, team)), Mode::inference);
+      visit(team, results.prediction(lane), results.losses(lane));
     }
   });
 }

@@ -16,6 +16,7 @@
 #include <span>
 
 #include "core/graph/net.hpp"
+#include "core/ops/score.hpp"
 #include "core/train/seams.hpp"
 
 namespace convoy {
@@ -30,12 +31,6 @@ struct LaneOptions {
   int teams() const { return lanes < threads ? lanes : threads; }
   int threads_per_team() const { return threads / teams(); }
   int64_t lane_images() const { return lane_batch * passes; }  // of one lane in a step
-};
-
-/// One lane's share of the metrics of a step.
-struct LaneTotals {
-  double loss = 0;     // sum over its images, in order
-  double correct = 0;  // images whose label has the highest score
 };
 
 class Lanes {
@@ -54,7 +49,7 @@ class Lanes {
 
   /// Forward and backward of every lane over `batch` (lanes * lane_images() images, lane by lane); gradients sums of
   /// this worker's lanes go to the arena and are announced to `sink.ready`. totals has one entry per lane.
-  Seconds run(const Batch& batch, GradientSink& sink, std::span<LaneTotals> totals);
+  Seconds run(const Batch& batch, GradientSink& sink, std::span<ScoreTotals> totals);
 
   /// A forward pass in inference mode over each chunk in [0, chunks) of lane_batch images. `load` gives a chunk's
   /// images and labels, `visit` sees the results; calls for different chunks come from different teams at once.

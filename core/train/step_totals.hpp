@@ -21,7 +21,7 @@ class StepTotals {
         values_(2 * lanes_ + workers_ + 1) {}
 
   /// `seconds`: from the step's start until this worker's gradients were ready.
-  void set(std::span<const LaneTotals> mine, double seconds, bool stop) {
+  void set(std::span<const ScoreTotals> mine, double seconds, bool stop) {
     std::ranges::fill(values_, 0.0);
     for (size_t i = 0; i < mine.size(); ++i) {
       values_[first_ + i] = mine[i].loss;

@@ -10,7 +10,7 @@ namespace convoy {
 
 bool train(const TrainerParts& parts, const TrainerOptions& options) {
   StepTotals totals(options.total_lanes, options.first_lane, options.workers, options.worker);
-  std::vector<LaneTotals> lane_totals(static_cast<size_t>(parts.lanes.options().lanes));
+  std::vector<ScoreTotals> lane_totals(static_cast<size_t>(parts.lanes.options().lanes));
   const auto global_batch = static_cast<double>(options.global_batch);
 
   for (int64_t step = options.first_step; step < options.last_step; ++step) {

@@ -145,7 +145,8 @@ int run_bench(const Arguments& arguments) {
   set.integer("micro-batch", options.micro_batch, {.least = 0, .most = 1 << 20},
               "step: images computed at once, in several passes a step; 0: all of the batch");
   set.integer("threads", options.threads, {.least = 0, .most = 4096}, "0: the cores this process may use");
-  set.choice("precision", options.precision, {"fp32", "bf16", "auto"}, "of conv and fc");
+  set.choice("backend", options.backend, {"auto", "cpu", "cuda"}, "auto: a GPU where there is one");
+  set.choice("precision", options.precision, {"fp32", "tf32", "bf16", "auto"}, "of conv and fc");
   set.integer("steps", options.steps, {.least = 1, .most = 1e9}, "steps to measure, or calls of each pass");
   set.integer("warm-up", options.warm_up, {.least = 0, .most = 1e9}, "steps before that are not counted");
   set.flag("json", json, "print the answer as one line of JSON");

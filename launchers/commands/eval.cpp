@@ -138,22 +138,25 @@ Answer evaluate_as_asked(const EvalOptions& options, Worker& worker) {
   });
   if (worker.leader() && !data->notice().empty()) std::fprintf(stderr, "%s\n", data->notice().c_str());
   // A run's evaluation and this one shall give the same bits: in its precision, by the algorithms that it chose.
-  const bool bf16 = chosen("", state, "precision", "fp32") == name_of(DType::bf16);
-  const DType compute = bf16 && cpu_has_bf16() ? DType::bf16 : DType::f32;
-  if (worker.leader() && bf16 && compute == DType::f32) {
-    std::fprintf(stderr, "the run was in bf16, which this processor does not multiply; evaluating in fp32\n");
+  const std::string precision = chosen("", state, "precision", "fp32");
+  const bool has_it = !device->on_host() || (precision == "bf16" && cpu_has_bf16());
+  const DType compute = compute_type(has_it ? precision : "fp32", *device);
+  if (worker.leader() && precision != name_of(compute)) {
+    std::fprintf(stderr, "the run was in %s, which this processor does not multiply; evaluating in fp32\n",
+                 precision.c_str());
   }
   const bool exact = chosen("", state, "exact", "off") == "on";
   const int64_t crops = reader->variants(), lane_batch = (options.batch + crops - 1) / crops * crops;
+  const int lanes = device->on_host() ? threads : 1;
   Tuning tuning;
   const auto make = [&] {
     model.emplace(std::move(*graph), *device,
                   ModelOptions{.purpose = ModelOptions::Purpose::inference,
                                .pixels = pixels,
-                               .lanes = {.lanes = threads,
-                                         .threads = threads,
+                               .lanes = {.lanes = lanes,
+                                         .threads = lanes,
                                          .lane_batch = lane_batch,
-                                         .global_batch = lane_batch * threads},
+                                         .global_batch = lane_batch * lanes},
                                .compute = compute,
                                .tuning = exact ? nullptr : &tuning});
   };
@@ -163,6 +166,7 @@ Answer evaluate_as_asked(const EvalOptions& options, Worker& worker) {
     make_with_one_choice(worker, tuning, *device, tuning_of_run(options.checkpoint), make);
   }
   check_memory(worker, model->plan());
+  worker.together([&] { check_device_memory(model->device_plan(true), *device); });
   worker.together([&] { model->allocate(); });
   worker.on_leader([&] {
     if (options.checkpoint.empty()) {

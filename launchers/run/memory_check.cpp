@@ -33,6 +33,13 @@ void check_memory(const MemoryPlan& plan, const FreeMemory& free, const MemorySh
   check(free.machine, sharers.machine, " on this machine", "use a smaller batch, fewer workers or more machines");
 }
 
+void check_device_memory(const MemoryPlan& plan, const Device& device) {
+  const size_t free = device.free_bytes();
+  if (free == 0 || plan.total() <= free) return;
+  fail(ExitCode::out_of_memory, "the run needs ", human_bytes(plan.total()), " of ", device.describe(), " (", plan.text(),
+       "), ", human_bytes(free), " are free; use a smaller batch, or micro-batch");
+}
+
 void check_memory(Worker& worker, const MemoryPlan& plan) {
   const FreeMemory free = free_memory();
   const std::string mine = identity(free, host_name());

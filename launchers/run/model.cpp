@@ -44,26 +44,64 @@ Model::Model(Graph graph, Device& device, const ModelOptions& options)
 
 MemoryPlan Model::plan(int sharers) const {
   const size_t flat = net_.segments().size() * sizeof(float);
-  const size_t activations = static_cast<size_t>(lane_options_.teams()) * net_.activation_bytes();
   MemoryPlan plan{{{"parameters", flat, sharers}, {"gradients", flat}}};
   for (const std::string& slot : slot_names_) plan.parts.push_back({slot, flat, sharers});
-  plan.parts.push_back({"lane gradients", Lanes::bytes(net_, lane_options_) - activations});
-  plan.parts.push_back({"activations", activations});
+  if (!device_.on_host()) return plan;
+  add_lanes(plan);
   plan.parts.push_back({"packed weights", net_.packed_bytes(), sharers});
   return plan;
+}
+
+MemoryPlan Model::device_plan(bool state) const {
+  const size_t flat = net_.segments().size() * sizeof(float);
+  MemoryPlan plan{{{"parameters", flat}, {"gradients", flat}}};
+  if (state) {
+    for (const std::string& slot : slot_names_) plan.parts.push_back({slot, flat});
+  }
+  add_lanes(plan);
+  plan.parts.push_back({"packed weights", net_.packed_bytes()});
+  return plan;
+}
+
+void Model::add_lanes(MemoryPlan& plan) const {
+  const size_t activations = static_cast<size_t>(lane_options_.teams()) * net_.activation_bytes();
+  plan.parts.push_back({"lane gradients", Lanes::bytes(net_, lane_options_) - activations});
+  plan.parts.push_back({"activations", activations});
 }
 
 void Model::allocate(const ModelMemory& memory) {
   std::span<std::byte> common = memory.common, gradients = memory.gradients;
   if (gradients.empty()) {
-    storage_ = DeviceBuffer(device_, common_bytes() + gradient_bytes(), "parameters and gradients");
-    common = std::span(storage_.data(), common_bytes());
-    gradients = std::span(storage_.data(), storage_.bytes()).subspan(common_bytes());
+    host_storage_ = DeviceBuffer(*host_, common_bytes() + gradient_bytes(), "parameters and gradients");
+    common = std::span(host_storage_.data(), common_bytes());
+    gradients = std::span(host_storage_.data(), host_storage_.bytes()).subspan(common_bytes());
   }
-  packed_ = common.subspan(arena_common_bytes());
-  team_ = memory.team;
-  arena_.emplace(net_.segments(), static_cast<int>(slot_names_.size()), common.first(arena_common_bytes()), gradients);
-  lanes_.emplace(net_, *arena_, device_, lane_options_);
+  const SegmentTable& table = net_.segments();
+  arena_.emplace(table, static_cast<int>(slot_names_.size()), common.first(arena_common_bytes()), gradients);
+  if (device_.on_host()) {
+    packed_ = common.subspan(arena_common_bytes());
+    team_ = memory.team;
+  } else {
+    const int slots = memory.gradients.empty() ? arena_->slots() : 0;
+    const size_t bytes = ParameterArena::bytes(table, slots);
+    device_storage_ = DeviceBuffer(device_, bytes + net_.packed_bytes(), "parameters and gradients");
+    const std::span storage(device_storage_.data(), device_storage_.bytes());
+    device_arena_.emplace(table, slots, storage.first(bytes));
+    packed_ = storage.subspan(bytes);
+  }
+  lanes_.emplace(net_, device_arena(), device_, lane_options_);
+}
+
+void Model::weights_changed() {
+  if (!device_.on_host()) {
+    device_.upload(device_arena_->weights().data(), arena_->weights().data(), device_common_bytes());
+  }
+  net_.bind(device_arena().weights(), packed_, team_);
+}
+
+void Model::fetch() const {
+  if (device_.on_host()) return;
+  device_.download(arena_->weights().data(), device_arena_->weights().data(), device_common_bytes());
 }
 
 void broadcast_parameters(const ParameterArena& arena, Communicator& communicator) {

@@ -42,28 +42,37 @@ struct ModelOptions {
   Tuning* tuning = nullptr;               // likewise
 };
 
-/// Memory that a model shall lie in, and with whom it shares it; empty: memory of its own.
+/// Memory of the host that a model shall lie in, and with whom it shares it; empty: memory of its own.
 struct ModelMemory {
-  std::span<std::byte> common{};     // common_bytes(): weights, optimizer state, packed weights
+  std::span<std::byte> common{};     // common_bytes(): weights, optimizer state, packed weights of the CPU
   std::span<std::byte> gradients{};  // gradient_bytes()
   PackingTeam team{};                // the workers that have `common` in common
 };
 
+/// On a GPU there are two arenas: device_arena(), which ops and updates work on, and arena(), the host's, which files are
+/// read into and written from. Where memory is given, weights are exchanged and updated there, and the GPU has no
+/// optimizer state.
 class Model {
  public:
   Model(Graph graph, Device& device, const ModelOptions& options);
 
-  /// `sharers` workers have weights, packed ones too, and optimizer state in common.
+  /// Of the host. `sharers` workers have weights, packed ones too, and optimizer state in common.
   MemoryPlan plan(int sharers = 1) const;
-  /// Makes arena and lanes; weights are zero. Throws Error(out_of_memory).
+  /// Of a device with memory of its own, where it is to hold the optimizer's state or not.
+  MemoryPlan device_plan(bool state) const;
+  /// Makes arenas and lanes; weights are zero. Throws Error(out_of_memory).
   void allocate(const ModelMemory& memory = {});
-  size_t common_bytes() const { return arena_common_bytes() + net_.packed_bytes(); }
+  size_t common_bytes() const { return arena_common_bytes() + (device_.on_host() ? net_.packed_bytes() : 0); }
   size_t gradient_bytes() const { return ParameterArena::gradient_bytes(net_.segments()); }
-  /// To be called once weights have their values; collective where several workers share them.
-  void weights_changed() { net_.bind(arena_->weights(), packed_, team_); }
+  /// To be called once arena() holds the weights and state; collective where several workers share them.
+  void weights_changed();
+  /// Brings weights and state from the device into arena().
+  void fetch() const;
 
   Net& net() { return net_; }
+  Device& device() { return device_; }
   const ParameterArena& arena() const { return *arena_; }
+  const ParameterArena& device_arena() const { return device_.on_host() ? *arena_ : *device_arena_; }
   Lanes& lanes() { return *lanes_; }
   const std::vector<std::string>& slot_names() const { return slot_names_; }
 
@@ -71,15 +80,20 @@ class Model {
   size_t arena_common_bytes() const {
     return ParameterArena::common_bytes(net_.segments(), static_cast<int>(slot_names_.size()));
   }
+  size_t device_common_bytes() const {
+    return ParameterArena::common_bytes(net_.segments(), device_arena_->slots());
+  }
+  void add_lanes(MemoryPlan& plan) const;
 
   Device& device_;
   Net net_;
   LaneOptions lane_options_;
   std::vector<std::string> slot_names_;
-  DeviceBuffer storage_;
+  const std::unique_ptr<Device> host_ = make_cpu_device();
+  DeviceBuffer host_storage_, device_storage_;
   std::span<std::byte> packed_;
   PackingTeam team_;
-  std::optional<ParameterArena> arena_;
+  std::optional<ParameterArena> arena_, device_arena_;
   std::optional<Lanes> lanes_;
 };
 

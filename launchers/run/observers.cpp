@@ -44,6 +44,7 @@ void CheckpointObserver::on_step(const StepReport& report) {
   if (!due && !report.last) return;
   const PhaseScope phase(state_, "checkpoint");
   sink_.gather_state();
+  model_.fetch();
   plan_.state.step = report.step;
   plan_.state.samples = report.samples;
   worker_.on_leader([&] {

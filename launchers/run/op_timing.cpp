@@ -32,7 +32,7 @@ double median_seconds(int64_t repetitions, const Call& call) {
 class LoneLayer {
  public:
   LoneLayer(const Graph& graph, const Node& node, Device& device, const OpOptions& options, bool input_gradient)
-      : layer_(*node.layer), device_(device), labels_(static_cast<size_t>(options.batch)) {
+      : layer_(*node.layer), device_(device) {
     layer_.prepare(device, options, input_gradient ? InputGradient::overwritten : InputGradient::none);
     run_.training = true;
     for (const int input : node.inputs) {
@@ -50,18 +50,24 @@ class LoneLayer {
     }
     run_.saved = bytes(layer_.saved_bytes());
     run_.op.scratch = bytes(layer_.scratch_bytes());
-    run_.labels = labels_.data();
+    run_.labels = reinterpret_cast<const int32_t*>(bytes(static_cast<size_t>(options.batch) * sizeof(int32_t)));
     if (layer_.packed_bytes() > 0) layer_.attach(bytes(layer_.packed_bytes()));
     layer_.refresh(run_.parameters);
   }
 
-  void forward() { layer_.forward(run_); }
-  void backward() { layer_.backward(run_); }
+  void forward() {
+    layer_.forward(run_);
+    device_.synchronize();
+  }
+  void backward() {
+    layer_.backward(run_);
+    device_.synchronize();
+  }
   /// Backward without the gradient of the input.
   void backward_weights() {
     const std::vector<View> dx = run_.dx;
     for (View& view : run_.dx) view.data = nullptr;
-    layer_.backward(run_);
+    backward();
     run_.dx = dx;
   }
 
@@ -72,16 +78,17 @@ class LoneLayer {
     return memory_.back().data();
   }
   float* tensor(int64_t count) {
-    auto* data = reinterpret_cast<float*>(bytes(static_cast<size_t>(count) * sizeof(float)));
+    std::vector<float> values(static_cast<size_t>(count));
     const RandomStream random(1, RandomPurpose::test, memory_.size());
-    for (int64_t i = 0; i < count; ++i) data[i] = random.uniform(static_cast<uint64_t>(i % 4096)) - 0.5f;
+    for (size_t i = 0; i < values.size(); ++i) values[i] = random.uniform(i % 4096) - 0.5f;
+    auto* data = reinterpret_cast<float*>(bytes(values.size() * sizeof(float)));
+    device_.upload(data, values.data(), values.size() * sizeof(float));
     return data;
   }
 
   Layer& layer_;
   Device& device_;
   std::vector<DeviceBuffer> memory_;
-  std::vector<int32_t> labels_;
   LayerRun run_;
 };
 
@@ -91,14 +98,14 @@ OpTimings time_ops(const TimingOptions& options) {
   OpTimings timings;
   timings.threads = options.threads ? options.threads : usable_cpus();
   timings.peak = measure_peak(timings.threads);
-  const std::unique_ptr<Device> device = make_cpu_device();
+  const std::unique_ptr<Device> device = make_device(options.backend, 0);
   const Graph graph = build_graph(read_network(options.net));
   Tuning tuning;
   const std::string machine = tuning_machine(*device);
   read_tuning_cache(machine, tuning);
   const OpOptions op{.batch = options.batch,
                      .threads = timings.threads,
-                     .compute = compute_type(options.precision),
+                     .compute = compute_type(options.precision, *device),
                      .tuning = &tuning};
   const TeamThreads team(timings.threads);
   for (size_t i = 1; i < graph.nodes.size(); ++i) {

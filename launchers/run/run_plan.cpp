@@ -47,14 +47,14 @@ BlockShuffle blocks_of(const TrainOptions& options, const Dataset& data) {
                           options.shuffle_window);
 }
 
-RunPlan make_run_plan(const TrainOptions& options, int workers, int threads) {
+RunPlan make_run_plan(const TrainOptions& options, const Device& device, int workers, int threads) {
   RunPlan plan;
   if (!options.fault.empty()) plan.fault = parse_fault(options.fault);
   plan.optimizer = make_optimizer(options.optimizer);
   const NetworkText network = read_network(options.net);
   plan.graph = build_graph(options.loss.empty() ? network : with_loss(network, options.loss));
   plan.network = plan.graph.text.text;
-  plan.compute = compute_type(options.precision);
+  plan.compute = compute_type(options.precision, device);
   const ReadOptions read{.access = options.direct ? ReadOptions::Access::direct : ReadOptions::Access::page_cache};
   plan.data = std::make_unique<Dataset>(options.data, read);
   plan.augment = Augmentation("augment", options.augment);
@@ -79,7 +79,7 @@ RunPlan make_run_plan(const TrainOptions& options, int workers, int threads) {
   plan.blocks = blocks_of(options, *plan.data);
   plan.lanes = choose_lanes({.batch = options.batch,
                              .workers = workers,
-                             .threads = threads,
+                             .threads = device.on_host() ? threads : 1,
                              .lanes = options.lanes,
                              .micro_batch = options.micro_batch,
                              .parameters = plan.graph.parameters(),
@@ -103,7 +103,9 @@ PictureSource evaluation_pictures(const RunPlan& plan, const Shape& input) {
   return {*plan.eval_data, input, {plan.eval_augment}, 0, plan.mean_image.empty() ? nullptr : &plan.mean_image};
 }
 
-DType compute_type(const std::string& precision) {
+DType compute_type(const std::string& precision, const Device& device) {
+  if (!device.on_host()) return precision == "fp32" ? DType::f32 : precision == "tf32" ? DType::tf32 : DType::bf16;
+  if (precision == "tf32") fail(ExitCode::usage, "precision tf32: only GPUs have it; use --precision fp32 on a CPU");
   if (precision == "fp32" || (precision == "auto" && !cpu_has_bf16())) return DType::f32;
   if (cpu_has_bf16()) return DType::bf16;
   fail(ExitCode::usage,

@@ -41,11 +41,11 @@ PictureSource evaluation_pictures(const RunPlan& plan, const Shape& input);
 
 /// Reads network and data and checks that all fits together. Throws Error(usage) or Error(data). `threads` is this
 /// worker's number.
-RunPlan make_run_plan(const TrainOptions& options, int workers, int threads);
+RunPlan make_run_plan(const TrainOptions& options, const Device& device, int workers, int threads);
 
-/// The precision that conv and fc multiply in: fp32, bf16, or auto (bf16 where the processor has it). Throws
-/// Error(usage) for bf16 on a processor without it.
-DType compute_type(const std::string& precision);
+/// The precision that conv and fc multiply in: fp32, tf32, bf16, or auto (bf16 where the device has it). Throws
+/// Error(usage) for what the device does not have.
+DType compute_type(const std::string& precision, const Device& device);
 
 /// What checkpoints keep of a run besides its weights, and what a resumed run must agree with.
 CheckpointState describe_run(const TrainOptions& options, const RunPlan& plan, const Device& device);

@@ -92,14 +92,13 @@ StepTiming time_steps(const TimingOptions& options) {
   timing.peak = measure_peak(timing.threads);
   forget_peak_memory();
 
-  const std::unique_ptr<Device> device = make_cpu_device();
-  const std::unique_ptr<Optimizer> optimizer = make_optimizer({.name = "momentum"});
+  const std::unique_ptr<Device> device = make_device(options.backend, 0);
   Graph graph = build_graph(read_network(options.net));
   const Shape image = graph.input();
   const auto channels = static_cast<size_t>(image[image.rank() - 1]);
   const int64_t classes = graph.nodes[static_cast<size_t>(graph.prediction())].output.count();
   const LaneChoice lanes = choose_lanes({.batch = options.batch,
-                                         .threads = timing.threads,
+                                         .threads = device->on_host() ? timing.threads : 1,
                                          .micro_batch = options.micro_batch,
                                          .parameters = graph.parameters(),
                                          .mixing = graph.mixes_images() ? Mixing::within_lane : Mixing::none});
@@ -108,20 +107,21 @@ StepTiming time_steps(const TimingOptions& options) {
   Tuning tuning;
   const std::string machine = tuning_machine(*device);
   read_tuning_cache(machine, tuning);
+  const std::unique_ptr<Optimizer> optimizer = make_optimizer(*device, graph.segments(), {.name = "momentum"});
   Model model(
       std::move(graph), *device,
       {.pixels = {.mean = std::vector<float>(channels, 128.0f), .scale = std::vector<float>(channels, 1.0f / 255)},
        .lanes = lanes.worker,
        .slot_names = optimizer->slots(),
-       .compute = compute_type(options.precision),
+       .compute = compute_type(options.precision, *device),
        .tuning = &tuning});
   write_tuning_cache(machine, tuning);
-  timing.planned_bytes = model.plan().total();
+  timing.planned_bytes = device->on_host() ? model.plan().total() : model.device_plan(true).total();
   model.allocate();
   initialise_weights(model.arena(), 1);
   model.weights_changed();
 
-  LocalSink sink(model.arena(), *optimizer);
+  LocalSink sink(model.device_arena(), *optimizer);
   // A rate this small keeps the loss finite for any network, and costs what any rate costs.
   const Schedule schedule({.rate = 1e-6});
   Recorder recorder(model.net(), options.warm_up);

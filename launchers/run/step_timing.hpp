@@ -13,7 +13,7 @@ struct TimingOptions {
   std::string net;
   int64_t batch = 64, steps = 50, warm_up = 5;
   int threads = 0;  // 0: the cores this process may use
-  std::string precision = "fp32";
+  std::string precision = "fp32", backend = "auto";
   int64_t micro_batch = 0;  // images at once; 0: the whole batch
 };
 

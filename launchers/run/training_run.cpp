@@ -3,6 +3,7 @@
 #include "launchers/run/memory_check.hpp"
 
 #include "core/train/local_sink.hpp"
+#include "core/train/staged_sink.hpp"
 #include "core/train/trainer.hpp"
 #include "distributed/watchdog.hpp"
 #include "io/atomic_file.hpp"
@@ -58,14 +59,15 @@ class TrainingRun {
   void prepare() {
     const int threads = worker_.threads(options_.threads);
     worker_.together([&] {
-      plan_ = make_run_plan(options_, worker_.size(), threads);
       device_ = make_device(options_.backend, worker_.local_rank());
+      plan_ = make_run_plan(options_, *device_, worker_.size(), threads);
       asked_ = describe_run(options_, plan_, *device_);
     });
     if (worker_.size() > 1) exchange_.emplace(worker_, options_);
     make_model();
     // Choosing tries real exchanges, in memory that must be there; afterwards it is known who shares what.
     check_memory(worker_, memory_plan());
+    worker_.together([&] { check_device_memory(model_->device_plan(!exchange_), *device_); });
     if (exchange_) exchange_->choose(model_->net().segments().size(), options_.exact ? nullptr : &tuning_);
     check_memory(worker_, memory_plan());
   }
@@ -138,6 +140,7 @@ class TrainingRun {
 
   void allocate() {
     console_.say(concat("memory for each worker ", memory_plan().text()));
+    if (!device_->on_host()) console_.say(concat("memory of each GPU ", model_->device_plan(!exchange_).text()));
     if (!exchange_) return worker_.together([&] { model_->allocate(); });
     exchange_->allocate(*model_);
     console_.say("exchange: " + exchange_->describe());
@@ -155,8 +158,13 @@ class TrainingRun {
   }
 
   std::unique_ptr<GradientSink> make_sink() {
-    if (worker_.size() == 1) return std::make_unique<LocalSink>(model_->arena(), *plan_.optimizer);
-    return exchange_->make_sink(model_->arena(), *plan_.optimizer, state_.progress);
+    if (worker_.size() == 1) {
+      optimizer_ = make_optimizer(*device_, model_->net().segments(), options_.optimizer);
+      return std::make_unique<LocalSink>(model_->device_arena(), *optimizer_);
+    }
+    auto sink = exchange_->make_sink(model_->arena(), *plan_.optimizer, state_.progress);
+    if (device_->on_host()) return sink;
+    return std::make_unique<StagedSink>(*device_, model_->device_arena(), model_->arena(), std::move(sink));
   }
 
   RunOutcome train_to_the_end() {
@@ -256,6 +264,7 @@ class TrainingRun {
   Tuning tuning_;
   std::optional<WorkerExchange> exchange_;  // of several workers
   std::optional<Model> model_;
+  std::unique_ptr<Optimizer> optimizer_;  // of a single worker
   CheckpointState asked_;
   Start start_;
   std::optional<MetricsLog> metrics_;  // rank 0 only

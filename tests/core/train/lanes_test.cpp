@@ -19,7 +19,7 @@ std::vector<float> gradients_with(int lanes, int threads) {
                {.name = "sgd"});
   const SmallData data(batch);
   KeepingSink sink;
-  std::vector<LaneTotals> totals(static_cast<size_t>(lanes));
+  std::vector<ScoreTotals> totals(static_cast<size_t>(lanes));
   run.lanes->run(data.batch(0, batch), sink, totals);
   return {run.arena.gradients().begin(), run.arena.gradients().end()};
 }
@@ -44,11 +44,11 @@ TEST(Lanes, TotalsAreOfTheLanesOwnImages) {
   SmallRun run({.lanes = 4, .threads = 2, .lane_batch = 8, .global_batch = batch}, {.name = "sgd"});
   const SmallData data(batch);
   KeepingSink sink;
-  std::vector<LaneTotals> totals(4);
+  std::vector<ScoreTotals> totals(4);
   run.lanes->run(data.batch(0, batch), sink, totals);
   SmallRun single({.lane_batch = 8, .global_batch = batch}, {.name = "sgd"});
   for (int lane = 0; lane < 4; ++lane) {
-    std::vector<LaneTotals> own(1);
+    std::vector<ScoreTotals> own(1);
     single.lanes->run(data.batch(lane * 8, 8), sink, own);
     EXPECT_EQ(own[0].loss, totals[lane].loss);
     EXPECT_EQ(own[0].correct, totals[lane].correct);

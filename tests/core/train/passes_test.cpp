@@ -17,16 +17,16 @@ constexpr const char* mixing_network =
 
 struct Result {
   std::vector<float> gradients;
-  std::vector<LaneTotals> totals;
+  std::vector<ScoreTotals> totals;
 };
 
 Result run_with(const LaneOptions& options, const char* network, int64_t first = 0) {
   SmallRun run(options, {.name = "sgd"}, network);
   const SmallData data(batch);
   KeepingSink sink;
-  Result result{.totals = std::vector<LaneTotals>(static_cast<size_t>(options.lanes))};
+  Result result{.totals = std::vector<ScoreTotals>(static_cast<size_t>(options.lanes))};
   run.lanes->run(data.batch(first, options.lanes * options.lane_images()), sink, result.totals);
-  const LaneTotals once = result.totals[0];
+  const ScoreTotals once = result.totals[0];
   // Again: nothing of a step may be left in the next one.
   run.lanes->run(data.batch(first, options.lanes * options.lane_images()), sink, result.totals);
   EXPECT_EQ(once.loss, result.totals[0].loss);
@@ -97,7 +97,7 @@ TEST(Passes, OnlyTheLastAnnouncesAndWhatItAnnouncesIsFinal) {
   SmallRun run({.lane_batch = 8, .passes = 4, .global_batch = batch}, {.name = "sgd"});
   const SmallData data(batch);
   RangeSink sink(run.arena.gradients());
-  std::vector<LaneTotals> totals(1);
+  std::vector<ScoreTotals> totals(1);
   run.lanes->run(data.batch(0, batch), sink, totals);
   EXPECT_TRUE(std::ranges::is_sorted(sink.ends));
   EXPECT_EQ(sink.ends.size(), 4u) << "one for each layer with weights";

@@ -12,7 +12,7 @@ std::array<StepTotals, 3> summed(std::array<double, 3> seconds, int stopping = -
   std::array<StepTotals, 3> workers{StepTotals(6, 0, 3, 0), StepTotals(6, 2, 3, 1), StepTotals(6, 4, 3, 2)};
   std::vector<double> sum(workers[0].values().size());
   for (int w = 0; w < 3; ++w) {
-    const std::array<LaneTotals, 2> lanes{LaneTotals{.loss = 0.1 * w, .correct = 1}, LaneTotals{.loss = 0.3}};
+    const std::array<ScoreTotals, 2> lanes{ScoreTotals{.loss = 0.1 * w, .correct = 1}, ScoreTotals{.loss = 0.3}};
     workers[w].set(lanes, seconds[w], w == stopping);
     for (size_t i = 0; i < sum.size(); ++i) sum[i] += workers[w].values()[i];
   }
