@@ -78,6 +78,9 @@ class CudaDevice final : public Device {
     cuda::check(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "make a stream");
     cudaDeviceProp properties{};
     cuda::check(cudaGetDeviceProperties(&properties, index), "ask for a GPU's properties");
+    char bus[32] = "";
+    cuda::check(cudaDeviceGetPCIBusId(bus, sizeof bus, index), "ask for a GPU's place");
+    identity_ = bus;
     int version = 0;
     cuda::check(cudaRuntimeGetVersion(&version), "ask for CUDA's version");
     text_ = concat("GPU ", index, ", ", properties.name, ", sm_", properties.major, properties.minor, ", CUDA ",
@@ -88,6 +91,7 @@ class CudaDevice final : public Device {
 
   Backend backend() const override { return Backend::cuda; }
   std::string describe() const override { return text_; }
+  std::string identity() const override { return identity_; }
 
   void* allocate(size_t bytes, std::string_view purpose) override {
     void* memory = nullptr;
@@ -130,7 +134,7 @@ class CudaDevice final : public Device {
 
  private:
   cudaStream_t stream_ = nullptr;
-  std::string text_;
+  std::string text_, identity_;
 };
 
 }  // namespace
@@ -160,11 +164,19 @@ std::string cuda_unavailable_reason() {
   return concat("CUDA does not start: ", cudaGetErrorString(status));
 }
 
+int cuda_device_count() {
+  int count = 0;
+  return cudaGetDeviceCount(&count) == cudaSuccess ? count : 0;
+}
+
+bool built_with_cuda() {
+  return true;
+}
+
 std::unique_ptr<Device> make_cuda_device(int index) {
   const std::string reason = cuda_unavailable_reason();
   if (!reason.empty()) fail(ExitCode::usage, "GPU ", index, " cannot be used: ", reason, "; use --backend cpu");
-  int count = 0;
-  cuda::check(cudaGetDeviceCount(&count), "count the GPUs");
+  const int count = cuda_device_count();
   if (index >= count) {
     fail(ExitCode::usage, "GPU ", index, " cannot be used: this machine shows ", count,
          " to Convoy; start fewer workers here, or use --backend cpu");

@@ -8,6 +8,14 @@ std::string cuda_unavailable_reason() {
   return "built without CUDA: install the CUDA toolkit and configure with -DCONVOY_CUDA=ON";
 }
 
+int cuda_device_count() {
+  return 0;
+}
+
+bool built_with_cuda() {
+  return false;
+}
+
 std::unique_ptr<Device> make_cuda_device(int /*index*/) {
   fail(ExitCode::usage, "no GPU can be used: ", cuda_unavailable_reason(), "; or use --backend cpu");
 }

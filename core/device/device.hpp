@@ -32,6 +32,8 @@ class Device {
 
   /// One line for people: "CPU, 2 threads, avx512_core_bf16, oneDNN 2.6.3".
   virtual std::string describe() const = 0;
+  /// Tells one GPU of a machine from another: its PCI bus id. "" for the CPU, which workers share as they like.
+  virtual std::string identity() const { return ""; }
 
   /// Zeroed memory that ops work on, aligned to 4096 bytes (256 on a GPU). Throws Error(out_of_memory) naming `purpose`
   /// and the size.
@@ -89,7 +91,11 @@ std::unique_ptr<Device> make_cpu_device();
 /// The index-th GPU. Throws Error(usage) where it is not there, saying why (no driver, no device, built without CUDA).
 std::unique_ptr<Device> make_cuda_device(int index);
 
-/// Why make_cuda_device would fail here, or "" where it would not.
+/// Why make_cuda_device(0) would fail here, or "" where it would not.
 std::string cuda_unavailable_reason();
+/// GPUs that this process sees.
+int cuda_device_count();
+/// Whether this program could use a GPU if there was one.
+bool built_with_cuda();
 
 }  // namespace convoy

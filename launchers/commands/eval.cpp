@@ -7,6 +7,7 @@
 #include "core/base/timer.hpp"
 #include "io/checkpoint.hpp"
 #include "launchers/commands/command.hpp"
+#include "launchers/run/device_choice.hpp"
 #include "launchers/run/memory_check.hpp"
 #include "launchers/run/observers.hpp"
 #include "launchers/run/pixel_scaling.hpp"
@@ -22,6 +23,7 @@ struct EvalOptions {
   std::string eval_augment;  // "": the checkpoint's, else none
   std::string crops = "1";
   std::string backend = "auto";
+  bool share_gpu = false;
   int64_t batch = 100;
   int threads = 0;
   double timeout = 60;
@@ -46,6 +48,7 @@ OptionSet eval_option_set(EvalOptions& o) {
   set.integer("batch", o.batch, {.least = 1, .most = 1 << 20}, "images that a thread takes at a time");
   set.integer("threads", o.threads, {.least = 0, .most = 4096}, "of one worker; 0: its share of the cores it may use");
   set.choice("backend", o.backend, {"auto", "cpu", "cuda"}, "auto: a GPU where there is one");
+  set.on_off("share-gpu", o.share_gpu, "several workers may compute on one GPU: to rehearse where there are few");
   set.number("timeout", o.timeout, {.least = 1}, "seconds of silence after which another worker is given up");
   set.flag("json", o.json, "print the answer as one line of JSON");
   return set;
@@ -122,6 +125,7 @@ Answer evaluate_as_asked(const EvalOptions& options, Worker& worker) {
   MeanImage mean_image;
   std::optional<EvaluationReader> reader;
   const int threads = worker.threads(options.threads);
+  device = choose_device(worker, options.backend, options.share_gpu ? GpuSharing::allowed : GpuSharing::refused);
   worker.together([&] {
     const bool whole = !options.checkpoint.empty();
     if (whole) state = read_checkpoint_state(options.checkpoint);
@@ -134,7 +138,6 @@ Answer evaluate_as_asked(const EvalOptions& options, Worker& worker) {
     reader.emplace(pictures_of(options, *data, chain, *graph, mean_image));
     if (!mean_image.empty()) check_mean_image(mean_image, *data, chain);
     pixels = pixel_scaling(mean, chosen(options.scale, state, "scale", "1/255"), data->header());
-    device = make_device(options.backend, worker.local_rank());
   });
   if (worker.leader() && !data->notice().empty()) std::fprintf(stderr, "%s\n", data->notice().c_str());
   // A run's evaluation and this one shall give the same bits: in its precision, by the algorithms that it chose.

@@ -41,6 +41,7 @@ struct TrainOptions {
   int64_t base_batch = 0;                    // the batch that schedule.rate is meant for; 0: any
 
   std::string backend = "auto";
+  bool share_gpu = false;
   int threads = 0;  // of one worker; 0: its share of the machine's cores
   bool exact = false;
   int lanes = 0;  // of all workers; 0: chosen

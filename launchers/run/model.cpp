@@ -22,12 +22,6 @@ std::string MemoryPlan::text() const {
   return human_bytes(total()) + ": " + join(words, ", ");
 }
 
-std::unique_ptr<Device> make_device(const std::string& backend, int local_rank) {
-  if (backend == "cuda" || (backend == "auto" && cuda_unavailable_reason().empty()))
-    return make_cuda_device(local_rank);
-  return make_cpu_device();
-}
-
 Model::Model(Graph graph, Device& device, const ModelOptions& options)
     : device_(device),
       net_(std::move(graph), device,

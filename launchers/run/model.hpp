@@ -28,9 +28,6 @@ struct MemoryPlan {
   std::string text() const;
 };
 
-/// The device of the key `backend`: auto takes a GPU where there is one. Throws Error(usage).
-std::unique_ptr<Device> make_device(const std::string& backend, int local_rank);
-
 struct ModelOptions {
   enum class Purpose { training, inference };
   Purpose purpose = Purpose::training;

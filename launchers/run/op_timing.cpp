@@ -9,6 +9,7 @@
 #include "core/base/timer.hpp"
 #include "core/graph/graph.hpp"
 #include "launchers/run/cpus.hpp"
+#include "launchers/run/device_choice.hpp"
 #include "launchers/run/run_plan.hpp"
 #include "launchers/run/tuning_file.hpp"
 

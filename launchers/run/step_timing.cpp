@@ -7,6 +7,7 @@
 #include "core/train/local_sink.hpp"
 #include "core/train/trainer.hpp"
 #include "launchers/run/cpus.hpp"
+#include "launchers/run/device_choice.hpp"
 #include "launchers/run/lane_choice.hpp"
 #include "launchers/run/made_up_batch.hpp"
 #include "launchers/run/model.hpp"

@@ -8,6 +8,7 @@
 #include "distributed/watchdog.hpp"
 #include "io/atomic_file.hpp"
 #include "io/pipeline.hpp"
+#include "launchers/run/device_choice.hpp"
 #include "launchers/run/exchange_summary.hpp"
 #include "launchers/run/failure_report.hpp"
 #include "launchers/run/observers.hpp"
@@ -58,8 +59,8 @@ class TrainingRun {
   /// Reads and checks everything; nothing is written yet.
   void prepare() {
     const int threads = worker_.threads(options_.threads);
+    device_ = choose_device(worker_, options_.backend, options_.share_gpu ? GpuSharing::allowed : GpuSharing::refused);
     worker_.together([&] {
-      device_ = make_device(options_.backend, worker_.local_rank());
       plan_ = make_run_plan(options_, *device_, worker_.size(), threads);
       asked_ = describe_run(options_, plan_, *device_);
     });
@@ -120,6 +121,7 @@ class TrainingRun {
   void fill_model() {
     for (const std::string& notice : start_.notices) console_.say(notice);
     for (const std::string& notice : worker_.thread_notices()) console_.say(notice);
+    if (const std::string notice = device_notice(options_.backend, *device_); !notice.empty()) console_.say(notice);
     const std::string workers = exchange_ ? "MPI, " + exchange_->topology().text() : worker_.control().describe();
     for (const std::string& line : opening_lines(options_, plan_, model_->net().graph(), *device_, workers)) {
       console_.say(line);

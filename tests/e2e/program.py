@@ -23,17 +23,17 @@ ENVIRONMENT = {
 OK, USAGE, DATA, DIVERGED, PEER_LOST, STORAGE, PREEMPTED = 0, 2, 3, 5, 6, 7, 75
 
 
-def command(arguments, workers, within=()):
+def command(arguments, workers, within=(), binary=BINARY):
     """`within`: a command that each worker is started by."""
-    alone = [*within, str(BINARY), *map(str, arguments)]
+    alone = [*within, str(binary), *map(str, arguments)]
     if workers == 1:
         return alone
     return ["mpirun", "-np", str(workers), "--oversubscribe", "--bind-to", "none", *alone]
 
 
-def convoy(*arguments, workers=1, timeout=240, environment=None, within=()):
+def convoy(*arguments, workers=1, timeout=240, environment=None, within=(), binary=BINARY):
     """Runs to the end; standard input is empty, as in a batch job."""
-    return subprocess.run(command(arguments, workers, within), stdin=subprocess.DEVNULL, capture_output=True, text=True,
+    return subprocess.run(command(arguments, workers, within, binary), stdin=subprocess.DEVNULL, capture_output=True, text=True,
                           timeout=timeout, env={**ENVIRONMENT, **(environment or {})})
 
 

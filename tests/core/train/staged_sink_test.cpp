@@ -13,7 +13,10 @@ namespace {
 
 /// Two segments of 100 and 300 elements, 128 and 320 with their padding.
 SegmentTable two_segments() {
-  return SegmentTable({{.name = "a", .shape = {100}}, {.name = "b", .shape = {300}}});
+  SegmentTable table;
+  table.add({.name = "a", .shape = {100}});
+  table.add({.name = "b", .shape = {300}});
+  return table;
 }
 
 /// Looks at the host's gradients when it is told that they are ready, and takes a step at the end.
