@@ -58,6 +58,11 @@ def alive(pid):
         return False
 
 
+def take_ctrl_c():
+    """In a child before it starts: a shell's background jobs ignore SIGINT, and hand that on to what they start."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Running:
     """A run under way. Leaving the `with` block ends whatever is left of it."""
 
@@ -65,7 +70,8 @@ class Running:
         self.log = log
         with log.open("w") as out:
             self.launcher = subprocess.Popen(launch(arguments, workers), stdin=subprocess.DEVNULL, stdout=out,
-                                             stderr=out, env=environment or ENVIRONMENT, start_new_session=True)
+                                             stderr=out, env=environment or ENVIRONMENT, start_new_session=True,
+                                             preexec_fn=take_ctrl_c)
         self.pids = {}  # by rank
         self.workers = workers
 
