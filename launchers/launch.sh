@@ -32,9 +32,14 @@ need_count() { # OPTION VALUE
   [[ $2 =~ ^[1-9][0-9]{0,5}$ ]] || refuse "$1 $2 is not a positive number; see $launcher --help"
 }
 
-# The program, and that it is there.
+# The program, and that it is there. A bundle (launchers/bundle) brings an mpirun along.
 find_program() {
-  program=${CONVOY_BINARY:-$convoy_root/build/release/convoy}
+  program=$convoy_root/build/release/convoy
+  if [ -x "$convoy_root/bin/convoy" ]; then
+    program=$convoy_root/bin/convoy
+    PATH=$convoy_root/bin:$PATH
+  fi
+  program=${CONVOY_BINARY:-$program}
   [ -x "$program" ] ||
     refuse "there is no program $program; build it (launchers/quickstart does) or name one in CONVOY_BINARY"
 }
