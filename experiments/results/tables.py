@@ -5,6 +5,8 @@ A figure stands in README.md between `<!-- figures: NAME -->` and `<!-- end of f
 
     {"made_by": "the command", "on": "the machine", "date": "2026-11-22", "columns": [...], "rows": [[...], ...]}
 
+or, where NAME is gpu-SOMETHING, from the checks and speeds that tests/gpu/run has written down.
+
 Numbers are printed with three digits that count, whole ones in full; texts as they are. --check changes nothing and
 exits 1 where README.md and the files disagree.
 """
@@ -27,15 +29,40 @@ def cell(value):
     return f"{value:.3g}"
 
 
+def of_gpu(result):
+    """Columns and rows of what tests/gpu/run wrote: its speeds, with a dash where there was no PyTorch."""
+    rows = []
+    for check in result["checks"]:
+        figures = check.get("figures", {})
+        if check["outcome"] != "passed" or not check["name"].startswith("speed of "):
+            continue
+        for row in figures["rows"]:
+            best = row.get("pytorch_best")
+            rows.append([f"{figures['net']} : {figures['batch']}", row["precision"], row["images_per_second"],
+                         row["pytorch"][best] if best else "-", best or "-", row.get("ratio", "-")])
+    return ["network : batch", "precision", "Convoy, images/s", "PyTorch's fastest", "its way", "ratio"], rows
+
+
+def outcomes(result):
+    """A sentence on the checks, naming those that did not pass."""
+    checks = result["checks"]
+    text = f"{sum(check['outcome'] == 'passed' for check in checks)} of {len(checks)} checks passed"
+    for outcome in ("failed", "skipped"):
+        names = [check["name"] for check in checks if check["outcome"] == outcome]
+        text += f"; {outcome}: {', '.join(names)}" if names else ""
+    return f" Commit {result['commit'][:12]}: {text}."
+
+
 def table(result):
-    columns, rows = result["columns"], result["rows"]
+    columns, rows = of_gpu(result) if "checks" in result else (result["columns"], result["rows"])
     wrong = [row for row in rows if len(row) != len(columns)]
     if wrong:
         raise ValueError(f"{len(columns)} columns, but a row of {len(wrong[0])}")
     numeric = [all(isinstance(row[i], (int, float)) for row in rows) for i in range(len(columns))]
     lines = ["| " + " | ".join(columns) + " |", "|" + "|".join("---:" if n else "---" for n in numeric) + "|"]
     lines += ["| " + " | ".join(map(cell, row)) + " |" for row in rows]
-    return "\n".join(lines) + f"\n\nMade by `{result['made_by']}` on {result['date']}, {result['on']}.\n"
+    return "\n".join(lines) + f"\n\nMade by `{result['made_by']}` on {result['date']}, {result['on']}." + (
+        outcomes(result) if "checks" in result else "") + "\n"
 
 
 def render(text, folder):
