@@ -1,16 +1,11 @@
 // What has no CUDA implementation yet. To be deleted when all have.
 #include "core/base/error.hpp"
 #include "core/ops/activation.hpp"
-#include "core/ops/add.hpp"
-#include "core/ops/avgpool.hpp"
 #include "core/ops/batchnorm.hpp"
-#include "core/ops/concat.hpp"
 #include "core/ops/conv.hpp"
 #include "core/ops/dropout.hpp"
 #include "core/ops/fc.hpp"
 #include "core/ops/loss.hpp"
-#include "core/ops/lrn.hpp"
-#include "core/ops/maxpool.hpp"
 #include "core/ops/pixels.hpp"
 #include "core/ops/softmax.hpp"
 
@@ -23,17 +18,8 @@ namespace {
 
 }  // namespace
 
-std::unique_ptr<Add> make_add_cuda(Device&, const AddSpec&, const OpOptions&) {
-  no_cuda("add");
-}
-std::unique_ptr<AvgPool> make_avgpool_cuda(Device&, const AvgPoolSpec&, const OpOptions&) {
-  no_cuda("avgpool");
-}
 std::unique_ptr<BatchNorm> make_batchnorm_cuda(Device&, const BatchNormSpec&, const OpOptions&) {
   no_cuda("batchnorm");
-}
-std::unique_ptr<Concat> make_concat_cuda(Device&, const ConcatSpec&, const OpOptions&) {
-  no_cuda("concat");
 }
 std::unique_ptr<Conv> make_conv_cuda(Device&, const ConvSpec&, const OpOptions&) {
   no_cuda("conv");
@@ -46,12 +32,6 @@ std::unique_ptr<Fc> make_fc_cuda(Device&, const FcSpec&, const OpOptions&) {
 }
 std::unique_ptr<Loss> make_loss_cuda(Device&, const LossSpec&, const OpOptions&) {
   no_cuda("loss");
-}
-std::unique_ptr<Lrn> make_lrn_cuda(Device&, const LrnSpec&, const OpOptions&) {
-  no_cuda("lrn");
-}
-std::unique_ptr<MaxPool> make_maxpool_cuda(Device&, const MaxPoolSpec&, const OpOptions&) {
-  no_cuda("maxpool");
 }
 std::unique_ptr<Pixels> make_pixels_cuda(Device&, const PixelsSpec&, const OpOptions&) {
   no_cuda("pixels");
