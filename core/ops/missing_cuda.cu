@@ -5,9 +5,7 @@
 #include "core/ops/avgpool.hpp"
 #include "core/ops/batchnorm.hpp"
 #include "core/ops/concat.hpp"
-#include "core/ops/conv.hpp"
 #include "core/ops/dropout.hpp"
-#include "core/ops/fc.hpp"
 #include "core/ops/loss.hpp"
 #include "core/ops/lrn.hpp"
 #include "core/ops/maxpool.hpp"
@@ -35,14 +33,8 @@ std::unique_ptr<BatchNorm> make_batchnorm_cuda(Device&, const BatchNormSpec&, co
 std::unique_ptr<Concat> make_concat_cuda(Device&, const ConcatSpec&, const OpOptions&) {
   no_cuda("concat");
 }
-std::unique_ptr<Conv> make_conv_cuda(Device&, const ConvSpec&, const OpOptions&) {
-  no_cuda("conv");
-}
 std::unique_ptr<Dropout> make_dropout_cuda(Device&, const DropoutSpec&, const OpOptions&) {
   no_cuda("dropout");
-}
-std::unique_ptr<Fc> make_fc_cuda(Device&, const FcSpec&, const OpOptions&) {
-  no_cuda("fc");
 }
 std::unique_ptr<Loss> make_loss_cuda(Device&, const LossSpec&, const OpOptions&) {
   no_cuda("loss");
