@@ -2,9 +2,9 @@
 // (H. Warren, Hacker's Delight, chapter 10.)
 #pragma once
 
-#include <cuda_runtime.h>
-
 #include <cstdint>
+
+#include "core/base/random.hpp"  // CONVOY_HOST_DEVICE
 
 namespace convoy::cuda {
 
@@ -18,12 +18,12 @@ class FastDivision {
     factor_ = static_cast<uint32_t>((excess << 32) / static_cast<uint64_t>(divisor) + 1);
   }
 
-  __host__ __device__ uint32_t divisor() const { return divisor_; }
-  __host__ __device__ uint32_t quotient(uint32_t n) const {
+  CONVOY_HOST_DEVICE uint32_t divisor() const { return divisor_; }
+  CONVOY_HOST_DEVICE uint32_t quotient(uint32_t n) const {
     return (static_cast<uint32_t>(uint64_t{n} * factor_ >> 32) + n) >> shift_;
   }
   /// Leaves the quotient in n and returns the remainder.
-  __host__ __device__ uint32_t split(uint32_t& n) const {
+  CONVOY_HOST_DEVICE uint32_t split(uint32_t& n) const {
     const uint32_t whole = n;
     n = quotient(whole);
     return whole - n * divisor_;

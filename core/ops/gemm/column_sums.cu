@@ -1,6 +1,8 @@
 // A block adds up 32 columns of a slice of the rows, and one more launch the slices' sums.
 #include "core/ops/gemm/column_sums.hpp"
 
+#include "core/device/cuda.hpp"
+
 namespace convoy::gemm {
 namespace {
 
@@ -35,7 +37,7 @@ void sum(cudaStream_t stream, int64_t rows, int64_t slices, int64_t columns, con
 }  // namespace
 
 ColumnSums::ColumnSums(const Device& device, int64_t rows, int64_t columns)
-    : stream_(cuda::stream_of(device)), rows_(rows), columns_(columns) {
+    : device_(device), rows_(rows), columns_(columns) {
   constexpr int64_t least_rows = 64;          // of a slice
   constexpr int64_t wanted_blocks = 132 * 8;  // as many as fill any GPU
   const int64_t wanted = std::min(int64_t{256}, up(wanted_blocks, up(columns, lanes)));
@@ -47,10 +49,11 @@ size_t ColumnSums::workspace_bytes() const {
 }
 
 void ColumnSums::run(void* workspace, const float* from, float* sums) const {
-  if (slices_ == 1) return sum(stream_, rows_, 1, columns_, from, sums);
+  const cudaStream_t stream = cuda::stream_of(device_);
+  if (slices_ == 1) return sum(stream, rows_, 1, columns_, from, sums);
   auto* partial = static_cast<float*>(workspace);
-  sum(stream_, rows_, slices_, columns_, from, partial);
-  sum(stream_, slices_, 1, columns_, partial, sums);
+  sum(stream, rows_, slices_, columns_, from, partial);
+  sum(stream, slices_, 1, columns_, partial, sums);
 }
 
 }  // namespace convoy::gemm

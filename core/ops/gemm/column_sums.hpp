@@ -4,7 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "core/device/cuda.hpp"
+#include "core/device/device.hpp"
 
 namespace convoy::gemm {
 
@@ -17,7 +17,7 @@ class ColumnSums {
   void run(void* workspace, const float* from, float* sums) const;
 
  private:
-  cudaStream_t stream_;
+  const Device& device_;
   int64_t rows_, columns_, slices_;
 };
 
