@@ -2,9 +2,7 @@
 #include "core/base/error.hpp"
 #include "core/ops/activation.hpp"
 #include "core/ops/batchnorm.hpp"
-#include "core/ops/conv.hpp"
 #include "core/ops/dropout.hpp"
-#include "core/ops/fc.hpp"
 #include "core/ops/loss.hpp"
 #include "core/ops/pixels.hpp"
 #include "core/ops/softmax.hpp"
@@ -21,14 +19,8 @@ namespace {
 std::unique_ptr<BatchNorm> make_batchnorm_cuda(Device&, const BatchNormSpec&, const OpOptions&) {
   no_cuda("batchnorm");
 }
-std::unique_ptr<Conv> make_conv_cuda(Device&, const ConvSpec&, const OpOptions&) {
-  no_cuda("conv");
-}
 std::unique_ptr<Dropout> make_dropout_cuda(Device&, const DropoutSpec&, const OpOptions&) {
   no_cuda("dropout");
-}
-std::unique_ptr<Fc> make_fc_cuda(Device&, const FcSpec&, const OpOptions&) {
-  no_cuda("fc");
 }
 std::unique_ptr<Loss> make_loss_cuda(Device&, const LossSpec&, const OpOptions&) {
   no_cuda("loss");

@@ -1,4 +1,6 @@
 // Convolution and fully connected layers: cases, and how they are run beside the oracle.
+#include <optional>
+
 #include "tests/core/ops/draws.hpp"
 #include "tests/core/ops/families.hpp"
 
@@ -48,23 +50,27 @@ class Linear : public TestedOp {
   bool has_input_gradient() const override { return spec_.input_gradient; }
 
   void prepare(Device& device, const OpOptions& options) override {
+    device_ = &device;
     op_ = make(device, options);
     packed_ = DeviceBuffer(device, op_->packed_bytes() + 1, "packed weights");
+    on_device_.emplace(device, weights_);
     op_->attach(packed_.data());
-    op_->refresh_weights(weights_.data());
+    op_->refresh_weights(on_device_->data());
     scratch_.prepare(device, op_->scratch_bytes(), options.teams);
   }
 
   OpResult run(int team, const OpData& data, Write write, const std::vector<float>& before) override {
-    const bool bias = spec_.bias;
-    OpResult out{.y = sized(static_cast<size_t>(y_)), .gradients = {}};
-    out.gradients = {spec_.input_gradient ? before : std::vector<float>(), sized(data.inputs[1].size())};
-    if (bias) out.gradients.push_back(sized(static_cast<size_t>(k_)));
+    const OnDevice x(*device_, data.inputs[0]), y(*device_, sized(static_cast<size_t>(y_))), dy(*device_, data.dy);
+    const OnDevice dx(*device_, spec_.input_gradient ? before : std::vector<float>());
+    const OnDevice dweight(*device_, sized(weights_.size()));
+    const OnDevice bias(*device_, spec_.bias ? data.inputs[2] : std::vector<float>());
+    const OnDevice dbias(*device_, sized(spec_.bias ? static_cast<size_t>(k_) : 0));
     const OpContext context = scratch_.context(team);
-    op_->forward(context, data.inputs[0].data(), bias ? data.inputs[2].data() : nullptr, out.y.data());
-    if (spec_.input_gradient) op_->backward_data(context, data.dy.data(), out.gradients[0].data(), write);
-    op_->backward_weights(context, data.inputs[0].data(), data.dy.data(), out.gradients[1].data(),
-                          bias ? out.gradients[2].data() : nullptr);
+    op_->forward(context, x.data(), spec_.bias ? bias.data() : nullptr, y.data());
+    if (spec_.input_gradient) op_->backward_data(context, dy.data(), dx.data(), write);
+    op_->backward_weights(context, x.data(), dy.data(), dweight.data(), spec_.bias ? dbias.data() : nullptr);
+    OpResult out{.y = y.values(), .gradients = {dx.values(), dweight.values()}};
+    if (spec_.bias) out.gradients.push_back(dbias.values());
     return out;
   }
 
@@ -80,6 +86,8 @@ class Linear : public TestedOp {
  private:
   int64_t x_, k_, y_;  // elements
   std::vector<float> weights_;
+  Device* device_ = nullptr;
+  std::optional<OnDevice<float>> on_device_;  // the weights
   DeviceBuffer packed_;
   Scratch scratch_;
 };
