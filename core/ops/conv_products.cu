@@ -38,7 +38,7 @@ class ProductConv final : public Conv {
         columns_(device, spec),
         bias_sums_(device, options.batch * spec.output()[0] * spec.output()[1], spec.filters) {
     per_turn_ = columns_.are_images() ? batch_ : images_per_turn(columns_limit);
-    const GemmCompute compute = options.compute == DType::bf16 ? GemmCompute::bf16 : GemmCompute::f32;
+    const GemmCompute compute = gemm_compute(options.compute);
     full_ = make_products(device, per_turn_, compute);
     if (const int64_t rest = batch_ % per_turn_; rest > 0) rest_ = make_products(device, rest, compute);
     Layout layout;

@@ -13,7 +13,7 @@ class CudaFc final : public Fc {
  public:
   CudaFc(Device& device, const FcSpec& spec, const OpOptions& options)
       : bias_sums_(device, options.batch, spec.outputs) {
-    const GemmCompute compute = options.compute == DType::bf16 ? GemmCompute::bf16 : GemmCompute::f32;
+    const GemmCompute compute = gemm_compute(options.compute);
     forward_ = make_gemm(device, {.m = options.batch,
                                   .n = spec.outputs,
                                   .k = spec.inputs,

@@ -17,11 +17,14 @@ std::unique_ptr<Device> make_tested_device();
 std::string tested_device_missing();
 
 /// For tests that need one.
-class TestedDeviceTest : public ::testing::Test {
+class DeviceTest : public ::testing::Test {
  protected:
   void SetUp() override {
     if (const std::string reason = tested_device_missing(); !reason.empty()) GTEST_SKIP() << reason;
+    device_ = make_tested_device();
   }
+
+  std::unique_ptr<Device> device_;
 };
 
 /// A copy of a vector in the device's memory.

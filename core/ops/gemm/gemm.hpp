@@ -16,6 +16,11 @@ namespace convoy {
 /// What the factors may be rounded to before they are multiplied; they are added up in fp32.
 enum class GemmCompute : uint8_t { f32, tf32, bf16 };
 
+/// As OpOptions::compute says it.
+inline GemmCompute gemm_compute(DType compute) {
+  return compute == DType::bf16 ? GemmCompute::bf16 : compute == DType::tf32 ? GemmCompute::tf32 : GemmCompute::f32;
+}
+
 struct GemmSpec {
   int64_t m = 1, n = 1, k = 1;        // C is (m, n), op(A) (m, k), op(B) (k, n)
   bool transpose_a = false;           // A lies as (k, m)

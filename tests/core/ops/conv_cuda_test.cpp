@@ -5,7 +5,7 @@
 #include "core/base/error.hpp"
 #include "core/ops/conv_products.hpp"
 #include "tests/core/ops/draws.hpp"
-#include "tests/core/ops/on_device.hpp"
+#include "tests/support/tested_device.hpp"
 
 namespace convoy::testing {
 namespace {

@@ -8,7 +8,7 @@
 #include "core/ops/gemm/gemm.hpp"
 #include "core/ops/gemm/native.hpp"
 #include "tests/core/ops/draws.hpp"
-#include "tests/core/ops/on_device.hpp"
+#include "tests/support/tested_device.hpp"
 
 namespace convoy::testing {
 namespace {

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "core/base/error.hpp"
-#include "tests/core/ops/on_device.hpp"
+#include "tests/support/tested_device.hpp"
 
 namespace convoy {
 namespace {

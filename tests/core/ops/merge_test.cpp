@@ -8,7 +8,7 @@
 
 #include "core/ops/add.hpp"
 #include "core/ops/concat.hpp"
-#include "tests/core/ops/on_device.hpp"
+#include "tests/support/tested_device.hpp"
 
 namespace convoy {
 namespace {

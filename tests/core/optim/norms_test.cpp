@@ -13,7 +13,7 @@
 namespace convoy {
 namespace {
 
-using NormSumsTest = testing::TestedDeviceTest;
+using NormSumsTest = testing::DeviceTest;
 
 SegmentTable odd_segments() {
   SegmentTable table;

@@ -12,7 +12,7 @@
 namespace convoy {
 namespace {
 
-using OptimizerOnDevice = testing::TestedDeviceTest;
+using OptimizerOnDevice = testing::DeviceTest;
 
 SegmentTable many_segments() {
   SegmentTable table;

@@ -20,7 +20,7 @@ float gradient(size_t step, size_t i) {
   return static_cast<float>(static_cast<int>((i * 29 + step * 53 + i * step * 7) % 97) - 48) / 64;
 }
 
-using OptimizerSequences = testing::TestedDeviceTest;
+using OptimizerSequences = testing::DeviceTest;
 
 TEST_F(OptimizerSequences, GoesWherePyTorchGoes) {
   for (const TorchSequence& torch : torch_sequences) {
@@ -177,7 +177,7 @@ std::vector<size_t> random_cuts(std::mt19937& random, size_t size) {
   return cuts;
 }
 
-class OptimizerAgainstFloat64 : public testing::TestedDeviceTest,
+class OptimizerAgainstFloat64 : public testing::DeviceTest,
                                 public ::testing::WithParamInterface<OptimizerOptions> {};
 
 TEST_P(OptimizerAgainstFloat64, OnSeveralSegmentsInRangesCutAnywhere) {

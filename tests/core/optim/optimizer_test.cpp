@@ -17,7 +17,7 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-using OptimizerTest = testing::TestedDeviceTest;
+using OptimizerTest = testing::DeviceTest;
 using Momentum = OptimizerTest;
 using Adam = OptimizerTest;
 using Sgd = OptimizerTest;

@@ -11,7 +11,7 @@
 namespace convoy {
 namespace {
 
-using LocalSinkTest = testing::TestedDeviceTest;
+using LocalSinkTest = testing::DeviceTest;
 
 SegmentTable odd_segments() {
   SegmentTable table;

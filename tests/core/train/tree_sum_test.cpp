@@ -10,7 +10,7 @@
 namespace convoy::testing {
 namespace {
 
-using TreeSumOnDevice = TestedDeviceTest;
+using TreeSumOnDevice = DeviceTest;
 
 /// Buffers whose sum depends on the order of the terms.
 std::vector<std::vector<float>> made_up(size_t buffers, size_t count) {
