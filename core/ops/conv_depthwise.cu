@@ -147,7 +147,7 @@ __global__ void weights_kernel(Depthwise d, int64_t pixels, int64_t slice, const
   for (int t = 0; t < taps_at_once; ++t) shared[threadIdx.y][t][threadIdx.x] = mine[t];
   __syncthreads();
   // Eight warps share what is left to add.
-  for (int t = static_cast<int>(threadIdx.y); t < std::min(taps_at_once, taps - first_tap); t += lines) {
+  for (int t = static_cast<int>(threadIdx.y); t < taps_at_once && first_tap + t < taps; t += lines) {
     if (filter >= filters) continue;
     float sum = 0;
     for (int line = 0; line < lines; ++line) sum += shared[line][t][threadIdx.x];
