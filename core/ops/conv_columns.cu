@@ -85,8 +85,7 @@ ConvColumns::ConvColumns(const Device& device, const ConvSpec& spec) : stream_(c
 
 bool ConvColumns::are_images() const {
   const bool single = spec_.kernel == Extent2{1, 1} && spec_.stride == Extent2{1, 1};
-  const bool whole =
-      spec_.kernel == Extent2{spec_.input[0], spec_.input[1]} && spec_.dilation == Extent2{1, 1} && spec_.groups == 1;
+  const bool whole = spec_.kernel == Extent2{spec_.input[0], spec_.input[1]} && spec_.groups == 1;
   return spec_.padding == Padding{} && (single || whole);
 }
 
