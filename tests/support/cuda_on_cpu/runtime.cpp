@@ -194,6 +194,7 @@ cudaError_t cudaFreeHost(void* memory) {
 }
 
 cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpyKind kind, cudaStream_t stream) {
+  if (bytes == 0) return cudaSuccess;
   const std::lock_guard lock(mutex);
   if (kind == cudaMemcpyHostToDevice && !page_locked(from)) {
     // Taken over before the call returns.
