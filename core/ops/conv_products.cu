@@ -23,13 +23,6 @@ int64_t up(int64_t n, int64_t divisor) {
   return (n + divisor - 1) / divisor;
 }
 
-/// What all addresses of a multiple of `elements` floats are multiples of, if the first is aligned to 256 bytes.
-size_t alignment_of(int64_t elements) {
-  size_t alignment = 256;
-  while (static_cast<size_t>(elements) * sizeof(float) % alignment != 0) alignment /= 2;
-  return alignment;
-}
-
 class ProductConv final : public Conv {
  public:
   ProductConv(Device& device, const ConvSpec& spec, const OpOptions& options, size_t columns_limit)
@@ -124,7 +117,7 @@ class ProductConv final : public Conv {
   Products make_products(Device& device, int64_t images, GemmCompute compute) const {
     const int64_t rows = images * spec_.output()[0] * spec_.output()[1];
     const int64_t row = columns_.row(), taps = row / spec_.groups, filters = spec_.filters / spec_.groups;
-    const size_t alignment = per_turn_ < batch_ ? alignment_of(per_turn_ * spec_.output().count()) : 256;
+    const size_t alignment = per_turn_ < batch_ ? gemm_alignment_after(per_turn_ * spec_.output().count()) : 256;
     Products out;
     out.forward = make_gemm(device, {.m = rows,
                                      .n = filters,

@@ -5,6 +5,7 @@
 #include <cublasLt.h>
 #include <dlfcn.h>
 
+#include <algorithm>
 #include <map>
 #include <mutex>
 
@@ -114,11 +115,10 @@ class CublasltGemm final : public Gemm {
       check(lib_, lib_.preference_set(made, attribute, &value, sizeof value), "describe what is wanted");
     };
     set(CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, uint64_t{gemm_workspace_limit});
-    const auto alignment = static_cast<uint32_t>(spec_.alignment);
-    set(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, alignment);
-    set(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, alignment);
-    set(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, alignment);
-    set(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, alignment);
+    set(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, alignment(spec_.stride_b));
+    set(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, alignment(spec_.stride_a));
+    set(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, alignment(spec_.stride_c));
+    set(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, alignment(spec_.stride_c));
     cublasLtMatmulHeuristicResult_t result{};
     int found = 0;
     const cublasStatus_t status =
@@ -142,6 +142,12 @@ class CublasltGemm final : public Gemm {
   }
 
  private:
+  /// Of all matrices of a batch that lie so many floats apart.
+  uint32_t alignment(int64_t stride) const {
+    return static_cast<uint32_t>(spec_.batch > 1 ? std::min(spec_.alignment, gemm_alignment_after(stride))
+                                                 : spec_.alignment);
+  }
+
   template <typename Value>
   void set(cublasLtMatmulDesc_t matmul, cublasLtMatmulDescAttributes_t attribute, const Value& value) const {
     check(lib_, lib_.matmul_set(matmul, attribute, &value, sizeof value), "describe a product");
@@ -163,7 +169,7 @@ class CublasltGemm final : public Gemm {
     set(made, CUBLASLT_MATMUL_DESC_EPILOGUE, epilogue);
     if (spec_.bias) {
       // Any pointer that is aligned as the real ones will be, for the choice of an algorithm.
-      const auto* some = reinterpret_cast<const float*>(uintptr_t{spec_.alignment});
+      const auto* some = reinterpret_cast<const float*>(uintptr_t{alignment(spec_.stride_bias)});
       set(made, CUBLASLT_MATMUL_DESC_BIAS_POINTER, some);
       if (spec_.batch > 1) set(made, CUBLASLT_MATMUL_DESC_BIAS_BATCH_STRIDE, spec_.stride_bias);
     }

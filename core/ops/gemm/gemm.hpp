@@ -50,6 +50,9 @@ constexpr size_t gemm_workspace_limit = size_t{32} << 20;
 /// By cuBLASLt where the machine has it, or by our own kernels, which multiply in fp32 whatever the spec allows.
 std::unique_ptr<Gemm> make_gemm(Device& device, const GemmSpec& spec);
 
+/// The alignment of what lies so many floats, or a multiple of it, behind a border of 256 bytes.
+size_t gemm_alignment_after(int64_t floats);
+
 /// The spec with no leading dimension left to be told.
 GemmSpec with_leading_dimensions(GemmSpec spec);
 

@@ -98,8 +98,8 @@ Fiber* make_fiber() {
 
 /// Idle ones; never freed, since the next grid wants as many.
 std::vector<Fiber*>& idle_fibers() {
-  thread_local std::vector<Fiber*> fibers;
-  return fibers;
+  thread_local auto* const fibers = new std::vector<Fiber*>;
+  return *fibers;
 }
 
 class Block {

@@ -210,6 +210,7 @@ cudaError_t cudaHostUnregister(void* memory) {
 }
 
 cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpyKind kind, cudaStream_t stream) {
+  if (bytes == 0) return cudaSuccess;
   const std::lock_guard lock(mutex);
   if (kind == cudaMemcpyHostToDevice && !page_locked(from)) {
     // Taken over before the call returns.
