@@ -100,7 +100,7 @@ TEST_F(NormSumsTest, AreTheSameBitsHoweverTheArenaIsShared) {
 TEST_F(NormSumsTest, HaveTheCpusBits) {
   SegmentTable table;
   for (int64_t count = 1; count < 70; ++count) table.add({.name = "short", .shape = {count}});
-  for (const int64_t count : {16384, 16385, 40000, 100007}) table.add({.name = "long", .shape = {count}});
+  for (const int64_t count : {16384, 16385, 40000, 600007}) table.add({.name = "long", .shape = {count}});
   table.add({.name = "mean", .shape = {100}, .average_rate = 0.1f});
   table.add({.name = "too large", .shape = {70}});
   table.add({.name = "no number", .shape = {70}});

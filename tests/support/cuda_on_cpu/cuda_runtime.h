@@ -30,7 +30,7 @@
 using cuda_on_cpu::dim3;
 
 /// Where the running thread of a kernel is.
-extern thread_local dim3 threadIdx, blockIdx, blockDim, gridDim;
+extern constinit thread_local dim3 threadIdx, blockIdx, blockDim, gridDim;
 
 inline void __syncthreads() {
   cuda_on_cpu::meet_block();
