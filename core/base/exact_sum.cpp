@@ -10,31 +10,17 @@ namespace {
 constexpr size_t digits = ExactSum::words - 1;
 constexpr int digit_bits = 32;
 constexpr int unit = -128;  // the exponent of the lowest bit
-constexpr int mantissa_bits = 53;
-constexpr double least_too_large = 0x1p96;
 constexpr uint64_t digit_mask = (uint64_t{1} << digit_bits) - 1;
 
 }  // namespace
 
 void ExactSum::add(double x) {
-  if (!(x < least_too_large)) {
+  const ExactTerm term = exact_term(x);
+  if (term.unfit) {
     ++words_[digits];
     return;
   }
-  int exponent = 0;
-  const double fraction = std::frexp(x, &exponent);
-  auto mantissa = static_cast<uint64_t>(fraction * 0x1p53);
-  int place = exponent - mantissa_bits - unit;
-  if (place < 0) {
-    mantissa = place > -mantissa_bits ? mantissa >> -place : 0;
-    place = 0;
-  }
-  const auto first = static_cast<size_t>(place / digit_bits);
-  const int shift = place % digit_bits;
-  // At most 84 bits, which are three digits; a term below 2^96 ends in the last one but one.
-  words_[first] += static_cast<int64_t>(mantissa << shift & digit_mask);
-  words_[first + 1] += static_cast<int64_t>(mantissa >> (digit_bits - shift) & digit_mask);
-  if (shift > 0) words_[first + 2] += static_cast<int64_t>(mantissa >> (2 * digit_bits - shift));
+  for (size_t i = 0; i < 3; ++i) words_[term.first + i] += term.digits[i];
 }
 
 void ExactSum::carry() {

@@ -38,7 +38,6 @@ class BatchNormLayer : public Layer {
   }
 
   void prepare(Device& device, const OpOptions& options, InputGradient) override {
-    samples_ = options.batch * spec_.pixels;
     op_ = make_batchnorm(device, spec_, options);
   }
   size_t saved_bytes() const override { return 2 * static_cast<size_t>(spec_.channels) * sizeof(float); }
@@ -54,13 +53,8 @@ class BatchNormLayer : public Layer {
   void backward(const LayerRun& run) override {
     op_->backward(run.op, run.x[0].f32(), run.dy.f32(), run.parameters[0], statistics(run), run.dx[0].f32(),
                   run.dx_write[0], run.gradients[0], run.gradients[1]);
-    const BatchStatistics newest = statistics(run);
     const float share = run.loss_scale * static_cast<float>(run.x[0].shape[0]);  // of this lane in the global batch
-    const float unbiased = samples_ > 1 ? static_cast<float>(samples_) / static_cast<float>(samples_ - 1) : 1;
-    for (int64_t c = 0; c < spec_.channels; ++c) {
-      run.gradients[2][c] = share * newest.mean[c];
-      run.gradients[3][c] = share * unbiased * newest.variance[c];
-    }
+    op_->newest_statistics(run.op, statistics(run), share, run.gradients[2], run.gradients[3]);
   }
 
  private:
@@ -74,7 +68,6 @@ class BatchNormLayer : public Layer {
   float momentum_ = 0;
   Attributes::Multipliers rate_, decay_;
   Segment::Role role_ = Segment::Role::bias;
-  int64_t samples_ = 1;
   std::unique_ptr<BatchNorm> op_;
 };
 

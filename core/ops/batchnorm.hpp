@@ -23,6 +23,11 @@ struct BatchStatistics {
   float* variance = nullptr;
 };
 
+/// Variance over n - 1 elements divided by that over n.
+inline float unbiased_by(int64_t elements) {
+  return elements > 1 ? static_cast<float>(elements) / static_cast<float>(elements - 1) : 1;
+}
+
 class BatchNorm {
  public:
   virtual ~BatchNorm() = default;
@@ -40,6 +45,11 @@ class BatchNorm {
   /// wanted. Overwrites dweight (C) and dbias (C). dx may be dy, unless it accumulates.
   virtual void backward(const OpContext& context, const float* x, const float* dy, const float* weight,
                         const BatchStatistics& statistics, float* dx, Write write, float* dweight, float* dbias) = 0;
+
+  /// What the running statistics are to take in: `share` times the mean and times the variance, this one as estimated
+  /// of all images from those of the call (over n - 1 elements, not n; over one if there is one only).
+  virtual void newest_statistics(const OpContext& context, const BatchStatistics& statistics, float share, float* mean,
+                                 float* variance) = 0;
 };
 
 std::unique_ptr<BatchNorm> make_batchnorm(Device& device, const BatchNormSpec& spec, const OpOptions& options);

@@ -244,6 +244,15 @@ class CpuBatchNorm final : public BatchNorm {
     if (dx) differentiate_all(terms, x, dy, dx, write);
   }
 
+  void newest_statistics(const OpContext&, const BatchStatistics& statistics, float share, float* mean,
+                         float* variance) override {
+    const float unbiased = unbiased_by(rows_);
+    for (int64_t c = 0; c < channels_; ++c) {
+      mean[c] = share * statistics.mean[c];
+      variance[c] = share * unbiased * statistics.variance[c];
+    }
+  }
+
  private:
   static constexpr size_t sums_per_column = 3, terms_per_column = 5;
 

@@ -12,6 +12,7 @@
 #include "core/ops/lrn.hpp"
 #include "core/ops/maxpool.hpp"
 #include "core/ops/pixels.hpp"
+#include "core/ops/score.hpp"
 #include "core/ops/softmax.hpp"
 
 namespace convoy {
@@ -58,6 +59,9 @@ std::unique_ptr<MaxPool> make_maxpool_cuda(Device&, const MaxPoolSpec&, const Op
 }
 std::unique_ptr<Pixels> make_pixels_cuda(Device&, const PixelsSpec&, const OpOptions&) {
   no_cuda("pixels");
+}
+std::unique_ptr<Score> make_score_cuda(Device&, const ScoreSpec&, const OpOptions&) {
+  no_cuda("score");
 }
 std::unique_ptr<Softmax> make_softmax_cuda(Device&, const SoftmaxSpec&, const OpOptions&) {
   no_cuda("softmax");

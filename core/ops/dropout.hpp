@@ -4,8 +4,10 @@
 // the run, i), so backward draws the same mask again and the mask does not depend on workers, lanes or threads.
 #pragma once
 
+#include <cmath>
 #include <memory>
 
+#include "core/base/random.hpp"
 #include "core/ops/op.hpp"
 
 namespace convoy {
@@ -22,6 +24,17 @@ struct DropoutKey {
   uint64_t layer = 0;    // number of the layer in its network
   int64_t position = 0;  // of the first image in the run's sequence of samples; counts up from there
 };
+
+/// The words that decide about an image of a call.
+CONVOY_HOST_DEVICE inline RandomStream random_of(const DropoutKey& key, int64_t image) {
+  return {key.seed, RandomPurpose::dropout, key.layer << 48 | static_cast<uint64_t>(key.position + image)};
+}
+
+/// p * 2^32, below which words drop their element. Exact: a float times a power of two, below 2^32 even for the
+/// largest p.
+inline uint32_t dropout_threshold(const DropoutSpec& spec) {
+  return static_cast<uint32_t>(std::ceil(static_cast<double>(spec.p) * 0x1p32));
+}
 
 class Dropout {
  public:

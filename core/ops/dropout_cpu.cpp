@@ -1,11 +1,9 @@
 // Dropout on the CPU: 16 blocks of random words at a time, one in each lane of a vector, and then the 64 elements that
 // they decide about.
 #include <algorithm>
-#include <cmath>
 
 #include "core/base/isa.hpp"
 #include "core/base/parallel.hpp"
-#include "core/base/random.hpp"
 #include "core/ops/dropout.hpp"
 
 namespace convoy {
@@ -70,11 +68,7 @@ CONVOY_ISA_CLONES void add_dropped(const Mask& mask, int64_t begin, int64_t end,
 class CpuDropout final : public Dropout {
  public:
   CpuDropout(const DropoutSpec& spec, const OpOptions& options)
-      : count_(spec.count),
-        options_(options),
-        // Exact: a float times a power of two, below 2^32 even for the largest p.
-        threshold_(static_cast<uint32_t>(std::ceil(static_cast<double>(spec.p) * 0x1p32))),
-        scale_(1.0f / (1.0f - spec.p)) {}
+      : count_(spec.count), options_(options), threshold_(dropout_threshold(spec)), scale_(1.0f / (1.0f - spec.p)) {}
 
   void forward(const OpContext&, const DropoutKey& key, const float* x, float* y) override {
     apply(key, x, y, Write::overwrite);
@@ -93,8 +87,7 @@ class CpuDropout final : public Dropout {
       while (begin < end) {
         const int64_t image = begin / groups, first = begin % groups;
         const int64_t last = std::min(first + end - begin, groups);
-        const uint64_t stream = key.layer << 48 | static_cast<uint64_t>(key.position + image);
-        const Mask mask{RandomStream(key.seed, RandomPurpose::dropout, stream), threshold_, scale_};
+        const Mask mask{random_of(key, image), threshold_, scale_};
         const auto function = write == Write::accumulate ? add_dropped : drop;
         function(mask, first * group, std::min(last * group, count_), x + image * count_, y + image * count_);
         begin += last - first;

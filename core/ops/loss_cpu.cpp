@@ -29,11 +29,11 @@ struct SoftmaxRule {
   void gradient(const float* x, int32_t label, const Put& put) const {
     const float max = x[cpu::place_of_max(classes, x)];
     const double others = cpu::sum_of_exponentials(classes, x, max, label);
-    const double share = 1 / (others + cpu::exponential(x[label], max));
+    const double share = 1 / (others + exponential(x[label], max));
     const double spread = smoothing / static_cast<double>(classes);
     for (int64_t k = 0; k < classes; ++k) {
       // p - 1 written as minus the other probabilities, which does not cancel.
-      put(k, k == label ? smoothing - spread - others * share : cpu::exponential(x[k], max) * share - spread);
+      put(k, k == label ? smoothing - spread - others * share : exponential(x[k], max) * share - spread);
     }
   }
 };
@@ -52,27 +52,13 @@ struct NllRule {
 
 struct HingeRule {
   int64_t classes;
-  double margin, scale;
-  bool squared;
-  explicit HingeRule(const LossSpec& s)
-      : classes(s.classes),
-        margin(static_cast<double>(s.margin)),
-        scale(s.mean ? 1 / static_cast<double>(s.classes) : 1),
-        squared(s.squared) {}
-
-  /// By how much class k comes too near to the label's; NaN stays NaN.
-  double violation(const float* x, int32_t label, int64_t k) const {
-    const double z = static_cast<double>(x[k]) - static_cast<double>(x[label]) + margin;
-    return z <= 0 ? 0 : z;
-  }
+  Hinge hinge;
+  explicit HingeRule(const LossSpec& s) : classes(s.classes), hinge(s) {}
 
   double loss(const float* x, int32_t label) const {
     double sum = 0;
-    for (int64_t k = 0; k < classes; ++k) {
-      const double z = k == label ? 0 : violation(x, label, k);
-      sum += squared ? z * z : z;
-    }
-    return sum * scale;
+    for (int64_t k = 0; k < classes; ++k) sum += k == label ? 0 : hinge.term(hinge.violation(x[k], x[label]));
+    return sum * hinge.scale;
   }
 
   template <typename Put>
@@ -80,9 +66,7 @@ struct HingeRule {
     double sum = 0;
     for (int64_t k = 0; k < classes; ++k) {
       if (k == label) continue;
-      const double z = violation(x, label, k);
-      // z / z is 1, or NaN where z is.
-      const double slope = z == 0 ? 0 : scale * (squared ? 2 * z : z / z);
+      const double slope = hinge.slope(hinge.violation(x[k], x[label]));
       sum += slope;
       put(k, slope);
     }
@@ -92,26 +76,21 @@ struct HingeRule {
 
 struct MseRule {
   int64_t classes;
-  explicit MseRule(const LossSpec& s) : classes(s.classes) {}
-
-  double target(int64_t k, int32_t label) const {
-    if (classes == 1) return label;
-    return k == label ? 1 : 0;
-  }
+  Mse mse;
+  explicit MseRule(const LossSpec& s) : classes(s.classes), mse(s) {}
 
   double loss(const float* x, int32_t label) const {
     double sum = 0;
     for (int64_t k = 0; k < classes; ++k) {
-      const double difference = static_cast<double>(x[k]) - target(k, label);
+      const double difference = mse.difference(x[k], k, label);
       sum += difference * difference;
     }
-    return sum / static_cast<double>(classes);
+    return sum / mse.classes;
   }
 
   template <typename Put>
   void gradient(const float* x, int32_t label, const Put& put) const {
-    const double factor = 2 / static_cast<double>(classes);
-    for (int64_t k = 0; k < classes; ++k) put(k, factor * (static_cast<double>(x[k]) - target(k, label)));
+    for (int64_t k = 0; k < classes; ++k) put(k, mse.slope(mse.difference(x[k], k, label)));
   }
 };
 

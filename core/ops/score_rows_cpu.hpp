@@ -10,6 +10,7 @@
 
 #include "core/base/parallel.hpp"
 #include "core/ops/op.hpp"
+#include "core/ops/score_rules.hpp"
 
 namespace convoy::cpu {
 
@@ -28,11 +29,6 @@ void for_score_rows(const OpOptions& options, int64_t classes, const Row& row) {
 /// The place of the largest score; NaN only if it comes first, which is enough: any NaN makes the sums NaN.
 inline int64_t place_of_max(int64_t n, const float* x) {
   return std::max_element(x, x + n) - x;
-}
-
-/// How far `x` lies below `max`, exp of which is the share that x has of the largest probability.
-inline double exponential(float x, float max) {
-  return std::exp(static_cast<double>(x) - static_cast<double>(max));
 }
 
 /// Sum of exp(x_k - max) over all k but `left_out`.

@@ -15,7 +15,7 @@ class CpuSoftmax final : public Softmax {
       float* out = y + n * classes_;
       const float max = row[cpu::place_of_max(classes_, row)];
       const double scale = 1 / cpu::sum_of_exponentials(classes_, row, max, -1);
-      for (int64_t k = 0; k < classes_; ++k) out[k] = static_cast<float>(cpu::exponential(row[k], max) * scale);
+      for (int64_t k = 0; k < classes_; ++k) out[k] = static_cast<float>(exponential(row[k], max) * scale);
     });
   }
 

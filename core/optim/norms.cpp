@@ -47,11 +47,17 @@ NormSums::NormSums(const SegmentTable& table, NormNeed need)
       words_(sums_.size() * ExactSum::words),
       norms_(table.segments().size()) {}
 
+NormSums::NormSums(Device& device, const SegmentTable& table, NormNeed need) : NormSums(table, need) {
+  if (device.backend() == Backend::cuda) device_ = make_norm_sums_cuda(device, table, need);
+}
+
 void NormSums::clear() {
+  if (device_) device_->clear();
   std::ranges::fill(sums_, ExactSum());
 }
 
 void NormSums::add(const ParameterArena& arena, size_t begin, size_t end) {
+  if (device_) return device_->add(arena, begin, end);
   const auto& segments = arena.table().segments();
   for (size_t i = 0; i < segments.size(); ++i) {
     const Segment& segment = segments[i];
@@ -65,8 +71,11 @@ void NormSums::add(const ParameterArena& arena, size_t begin, size_t end) {
 }
 
 std::span<int64_t> NormSums::words() {
+  if (device_) device_->read(words_);
   for (size_t i = 0; i < sums_.size(); ++i) {
-    sums_[i].store(std::span(words_).subspan(i * ExactSum::words).first<ExactSum::words>());
+    const auto words = std::span(words_).subspan(i * ExactSum::words).first<ExactSum::words>();
+    if (device_) sums_[i].load(words);
+    sums_[i].store(words);
   }
   return words_;
 }

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "core/device/device.hpp"
 #include "core/memory/arena.hpp"
 #include "core/optim/norms.hpp"
 
@@ -45,6 +46,10 @@ class Optimizer {
   /// Unless none, no weight may be updated before the norms of all gradients are known.
   virtual NormNeed norm_need() const { return NormNeed::none; }
 
+  /// Sends a device the numbers that belong to this step. update() does that itself where it was not done; apart, the
+  /// updates that were recorded for one step can be replayed for another. Nothing to do on the CPU.
+  virtual void prepare(const UpdateStep& /*step*/) const {}
+
   /// Updates weights and state in [begin, begin + gradients.size()) of the arena. Gradients are exact means over the
   /// global batch; running averages take a step to their newest values instead. Safe to call for disjoint ranges at
   /// once.
@@ -74,6 +79,10 @@ class Optimizer {
 ///             factor where it is not defined, and for biases and norms        Y. You et al., 2017
 /// Throws Error(usage) for an unknown name, naming the nearest, and for values out of range.
 std::unique_ptr<Optimizer> make_optimizer(const OptimizerOptions& options);
+
+/// The same for arenas in the device's memory, of this table. On a GPU an update is queued: one kernel, however many
+/// segments there are, and no waiting.
+std::unique_ptr<Optimizer> make_optimizer(Device& device, const SegmentTable& table, const OptimizerOptions& options);
 
 /// The names make_optimizer knows.
 std::vector<std::string> optimizer_names();

@@ -22,7 +22,7 @@ void LaneTree::pass(int lane, size_t end) {
     announcing_ = true;
     lock.unlock();
     std::ranges::transform(buffers_, contributions_.begin(), [&](const float* buffer) { return buffer + begin; });
-    tree_sum({buffers_[0] + begin, next - begin}, contributions_);
+    tree_sum(device_, {buffers_[0] + begin, next - begin}, contributions_);
     announce_(next);
     lock.lock();
     announced_ = next;

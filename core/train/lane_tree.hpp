@@ -6,6 +6,8 @@
 #include <mutex>
 #include <vector>
 
+#include "core/device/device.hpp"
+
 namespace convoy {
 
 /// Collects "lane l is done with [0, end)" from several threads. When the last lane has passed an end, the range since
@@ -13,8 +15,10 @@ namespace convoy {
 class LaneTree {
  public:
   /// buffers: one gradient buffer per lane; buffers[0] receives the sums.
-  LaneTree(std::vector<float*> buffers, std::function<void(size_t)> announce)
-      : buffers_(std::move(buffers)),
+  /// In the memory of `device`.
+  LaneTree(Device& device, std::vector<float*> buffers, std::function<void(size_t)> announce)
+      : device_(device),
+        buffers_(std::move(buffers)),
         contributions_(buffers_.size()),
         announce_(std::move(announce)),
         passed_(buffers_.size(), 0) {}
@@ -24,6 +28,7 @@ class LaneTree {
   void pass(int lane, size_t end);
 
  private:
+  Device& device_;
   std::vector<float*> buffers_;
   std::vector<const float*> contributions_;  // to the range that is being summed
   std::function<void(size_t)> announce_;

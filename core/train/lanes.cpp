@@ -92,7 +92,7 @@ struct Lanes::Impl {
         score(make_score(d, {.classes = classes_of(n)}, n.options().op)),
         scores(d, static_cast<size_t>(o.lanes) * sizeof(ScoreTotals), "scores"),
         pool(o.teams(), o.threads_per_team()),
-        tree(gradients, [this](size_t end) { sink->ready(end); }) {
+        tree(d, gradients, [this](size_t end) { sink->ready(end); }) {
     for (int team = 0; team < o.teams(); ++team) {
       inputs.emplace_back(d, n, o.lane_batch);
       activations.emplace_back(d, n.activation_bytes(), "activations");
@@ -128,7 +128,8 @@ struct Lanes::Impl {
 namespace {
 
 /// sum += addend. By all threads of the team: nothing else is done meanwhile.
-void accumulate(float* sum, const float* addend, size_t count) {
+void accumulate(Device& device, float* sum, const float* addend, size_t count) {
+  if (!device.on_host()) return tree_sum(device, {sum, count}, std::array<const float*, 2>{sum, addend});
   constexpr int64_t grain = 1 << 16;  // fewer are not worth waking another thread
   parallel_for(static_cast<int64_t>(count), grain, [&](int64_t begin, int64_t end) {
     tree_sum({sum + begin, static_cast<size_t>(end - begin)}, std::array<const float*, 2>{sum + begin, addend + begin});
@@ -144,7 +145,7 @@ void Lanes::Impl::add_layer(std::span<const float> layer, float* sum, size_t beg
   auto segment = std::ranges::lower_bound(segments, begin, {}, &Segment::offset);
   for (; segment != segments.end() && segment->offset < begin + layer.size(); ++segment) {
     const size_t at = segment->offset - begin;
-    accumulate(sum + at, layer.data() + at, segment->count);
+    accumulate(device, sum + at, layer.data() + at, segment->count);
   }
 }
 

@@ -6,11 +6,20 @@ LocalSink::LocalSink(const ParameterArena& arena, const Optimizer& optimizer) : 
   if (optimizer.norm_need() != NormNeed::none) sums_.emplace(arena.table(), optimizer.norm_need());
 }
 
+LocalSink::LocalSink(Device& device, const ParameterArena& arena, const Optimizer& optimizer)
+    : arena_(arena), optimizer_(optimizer) {
+  if (optimizer.norm_need() != NormNeed::none) sums_.emplace(device, arena.table(), optimizer.norm_need());
+}
+
 void LocalSink::begin(int64_t step, float rate) {
   step_ = {.step = step, .rate = rate};
   done_ = 0;
   update_seconds_ = 0;
-  if (sums_) sums_->clear();
+  if (sums_) {
+    sums_->clear();
+  } else {
+    optimizer_.prepare(step_);
+  }
 }
 
 void LocalSink::ready(size_t end) {

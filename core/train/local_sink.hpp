@@ -1,5 +1,8 @@
 // The gradient sink of a single worker: there is nobody to exchange with, so each range is updated as it becomes final,
 // or, where the optimizer needs norms first, all of them at the end of the step.
+//
+// On a GPU updates are queued behind what made the gradients, and in front of what will read the weights; only for
+// norms the host waits. Seconds are then the host's.
 #pragma once
 
 #include <optional>
@@ -12,7 +15,10 @@ namespace convoy {
 
 class LocalSink : public GradientSink {
  public:
+  /// For an arena in ordinary memory.
   LocalSink(const ParameterArena& arena, const Optimizer& optimizer);
+  /// For an arena in the device's memory, and an optimizer made for it.
+  LocalSink(Device& device, const ParameterArena& arena, const Optimizer& optimizer);
 
   void begin(int64_t step, float rate) override;
   void ready(size_t end) override;

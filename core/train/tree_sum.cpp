@@ -47,4 +47,9 @@ void tree_sum(std::span<float> result, Contributions contributions) {
   }
 }
 
+void tree_sum(Device& device, std::span<float> result, Contributions contributions) {
+  if (device.backend() == Backend::cuda) return tree_sum_cuda(device, result, contributions);
+  tree_sum(result, contributions);
+}
+
 }  // namespace convoy

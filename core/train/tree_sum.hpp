@@ -3,11 +3,17 @@
 
 #include <span>
 
+#include "core/device/device.hpp"
+
 namespace convoy {
 
 /// result[i] = the sum of contributions[0..n)[i] along the binary tree that combines neighbours: (0+1), (2+3), ...,
 /// then those, an odd one left over passing up unchanged. For powers of two a tree over workers is the upper part of
 /// the tree over all their lanes. `result` may be one of the contributions, but not overlap one otherwise.
 void tree_sum(std::span<float> result, std::span<const float* const> contributions);
+
+/// The same bits in the device's memory, of up to 64 contributions. On a GPU this is queued.
+void tree_sum(Device& device, std::span<float> result, std::span<const float* const> contributions);
+void tree_sum_cuda(Device& device, std::span<float> result, std::span<const float* const> contributions);
 
 }  // namespace convoy

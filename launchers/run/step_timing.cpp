@@ -122,7 +122,7 @@ StepTiming time_steps(const TimingOptions& options) {
   initialise_weights(model.arena(), 1);
   model.weights_changed();
 
-  LocalSink sink(model.device_arena(), *optimizer);
+  LocalSink sink(*device, model.device_arena(), *optimizer);
   // A rate this small keeps the loss finite for any network, and costs what any rate costs.
   const Schedule schedule({.rate = 1e-6});
   Recorder recorder(model.net(), options.warm_up);

@@ -162,7 +162,7 @@ class TrainingRun {
   std::unique_ptr<GradientSink> make_sink() {
     if (worker_.size() == 1) {
       optimizer_ = make_optimizer(*device_, model_->net().segments(), options_.optimizer);
-      return std::make_unique<LocalSink>(model_->device_arena(), *optimizer_);
+      return std::make_unique<LocalSink>(*device_, model_->device_arena(), *optimizer_);
     }
     auto sink = exchange_->make_sink(model_->arena(), *plan_.optimizer, state_.progress);
     if (device_->on_host()) return sink;

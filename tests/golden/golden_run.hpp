@@ -1,4 +1,4 @@
-// Training a network of this folder on made-up samples, as tests/golden/make does in PyTorch.
+// Training a network of this folder on made-up samples, as tests/golden/make does in PyTorch: on the tested device.
 #pragma once
 
 #include <fstream>
@@ -11,6 +11,7 @@
 #include "core/train/lanes.hpp"
 #include "core/train/local_sink.hpp"
 #include "tests/golden/values.hpp"
+#include "tests/support/tested_device.hpp"
 
 namespace convoy::golden {
 
@@ -51,16 +52,20 @@ class GoldenRun {
         batch_(batch),
         seed_(seed),
         noisy_(noisy_labels),
-        device_(make_cpu_device()),
-        optimizer_(make_optimizer(options_of(run))),
+        device_(testing::make_tested_device()),
         net_(build_graph(read_network(path_of(run.at("net").get<std::string>() + ".net"))), *device_,
              {.op = {.batch = batch, .threads = threads},
               .pixels = {.dtype = DType::u8, .mean = {128, 128, 128, 128}, .scale = std::vector<float>(4, 1.0f / 64)}}),
+        optimizer_(make_optimizer(*device_, net_.segments(), options_of(run))),
         storage_(*device_, ParameterArena::bytes(net_.segments(), slots()), "parameters"),
         arena_(net_.segments(), slots(), {storage_.data(), storage_.bytes()}),
-        sink_(arena_, *optimizer_) {
-    initialise_weights(arena_, 1);  // what `initialise` leaves alone: running averages
-    initialise(arena_);
+        sink_(*device_, arena_, *optimizer_) {
+    const auto cpu = make_cpu_device();
+    const DeviceBuffer memory(*cpu, ParameterArena::bytes(net_.segments(), 0), "parameters");
+    const ParameterArena on_host(net_.segments(), 0, {memory.data(), memory.bytes()});
+    initialise_weights(on_host, 1);  // what `initialise` leaves alone: running averages
+    initialise(on_host);
+    device_->upload(arena_.weights().data(), on_host.weights().data(), arena_.weights().size_bytes());
     net_.bind(arena_.weights(), *device_);
     lanes_ = std::make_unique<Lanes>(net_, arena_, *device_,
                                      LaneOptions{.threads = threads, .lane_batch = batch, .global_batch = batch});
@@ -73,7 +78,7 @@ class GoldenRun {
         .images = {.data = data.pixels.data(), .shape = net_.graph().input().batched(batch_), .dtype = DType::u8},
         .labels = data.labels,
         .position = step * batch_};
-    std::vector<LaneTotals> totals(1);
+    std::vector<ScoreTotals> totals(1);
     sink_.begin(step, static_cast<float>(rate_));
     lanes_->run(batch, sink_, totals);
     std::vector<double> sums;
@@ -105,8 +110,8 @@ class GoldenRun {
   uint64_t seed_;
   uint32_t noisy_;
   std::unique_ptr<Device> device_;
-  std::unique_ptr<Optimizer> optimizer_;
   Net net_;
+  std::unique_ptr<Optimizer> optimizer_;
   DeviceBuffer storage_;
   ParameterArena arena_;
   LocalSink sink_;

@@ -23,7 +23,12 @@ std::string name_of(const Json& run) {
   return name;
 }
 
-class Golden : public ::testing::TestWithParam<Json> {};
+class Golden : public ::testing::TestWithParam<Json> {
+ protected:
+  void SetUp() override {
+    if (const std::string reason = testing::tested_device_missing(); !reason.empty()) GTEST_SKIP() << reason;
+  }
+};
 
 /// 20 fp32 steps stay within 1e-4 of float64's, and so does one batch with the running statistics. PyTorch's own fp32
 /// is within 1e-5 (make sees to that), so the room is for another order of sums and no more.

@@ -1,28 +1,30 @@
 #include "core/ops/dropout.hpp"
 
-#include <gtest/gtest.h>
-
 #include <cmath>
 #include <vector>
 
 #include "core/base/error.hpp"
+#include "tests/support/tested_device.hpp"
 
 namespace convoy {
 namespace {
 
 constexpr int64_t count = 1000, batch = 3;
 
-std::vector<float> dropped(const DropoutKey& key, float p, std::vector<float> x) {
-  const auto device = make_cpu_device();
-  const auto op = make_dropout(*device, {.count = count, .p = p}, {.batch = static_cast<int64_t>(x.size()) / count});
-  std::vector<float> y(x.size());
-  op->forward({}, key, x.data(), y.data());
-  op->forward({}, key, x.data(), x.data());
-  EXPECT_EQ(x, y) << "in place";
-  return y;
-}
+class DropoutTest : public testing::DeviceTest {
+ protected:
+  std::vector<float> dropped(const DropoutKey& key, float p, const std::vector<float>& values) {
+    const int64_t images = static_cast<int64_t>(values.size()) / count;
+    const auto op = make_dropout(*device_, {.count = count, .p = p}, {.batch = images});
+    const testing::OnDevice x(*device_, values), y(*device_, values);
+    op->forward({}, key, x.data(), y.data());
+    op->forward({}, key, x.data(), x.data());
+    EXPECT_EQ(x.values(), y.values()) << "in place";
+    return y.values();
+  }
+};
 
-TEST(Dropout, DependsOnSeedLayerAndSampleAlone) {
+TEST_F(DropoutTest, DependsOnSeedLayerAndSampleAlone) {
   const std::vector<float> ones(count * batch, 1.0f);
   const DropoutKey key{.seed = 5, .layer = 2, .position = 100};
   const std::vector<float> y = dropped(key, 0.5f, ones);
@@ -41,7 +43,7 @@ TEST(Dropout, DependsOnSeedLayerAndSampleAlone) {
   EXPECT_NE(dropped(other, 0.5f, ones), y);
 }
 
-TEST(Dropout, KeepsTheShareAndTheMean) {
+TEST_F(DropoutTest, KeepsTheShareAndTheMean) {
   constexpr int64_t images = 200;
   for (const float p : {0.1f, 0.5f, 0.9f}) {
     const std::vector<float> y = dropped({.seed = 1}, p, std::vector<float>(count * images, 1.0f));
@@ -57,16 +59,15 @@ TEST(Dropout, KeepsTheShareAndTheMean) {
   }
 }
 
-TEST(Dropout, DropsInfinitiesToo) {
+TEST_F(DropoutTest, DropsInfinitiesToo) {
   const std::vector<float> mask = dropped({}, 0.5f, std::vector<float>(count, 1.0f));
   const std::vector<float> y = dropped({}, 0.5f, std::vector<float>(count, -INFINITY));
   for (size_t i = 0; i < y.size(); ++i) EXPECT_EQ(y[i], mask[i] != 0 ? -INFINITY : 0);
 }
 
-TEST(Dropout, RefusesAProbabilityOfOne) {
-  const auto device = make_cpu_device();
-  EXPECT_THROW(make_dropout(*device, {.p = 1}, {}), Error);
-  EXPECT_THROW(make_dropout(*device, {.p = NAN}, {}), Error);
+TEST_F(DropoutTest, RefusesAProbabilityOfOne) {
+  EXPECT_THROW(make_dropout(*device_, {.p = 1}, {}), Error);
+  EXPECT_THROW(make_dropout(*device_, {.p = NAN}, {}), Error);
 }
 
 }  // namespace

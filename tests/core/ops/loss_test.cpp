@@ -1,32 +1,36 @@
 #include "core/ops/loss.hpp"
 
 #include <gmock/gmock.h>
-#include <gtest/gtest.h>
 
 #include <cmath>
 #include <vector>
 
 #include "core/base/error.hpp"
+#include "tests/support/tested_device.hpp"
 
 namespace convoy {
 namespace {
 
 using Kind = LossSpec::Kind;
 using Numbers = std::vector<float>;
+using Labels = std::vector<int32_t>;
+using testing::OnDevice;
 
-class LossTest : public ::testing::Test {
+class LossTest : public testing::DeviceTest {
  protected:
-  float loss(LossSpec spec, const Numbers& x, int32_t label) {
-    spec.classes = static_cast<int64_t>(x.size());
-    float out = NAN;
-    make(spec)->forward({}, x.data(), &label, &out);
-    return out;
+  float loss(LossSpec spec, const Numbers& scores, int32_t label) {
+    spec.classes = static_cast<int64_t>(scores.size());
+    const OnDevice x(*device_, scores), out(*device_, Numbers{NAN});
+    const OnDevice labels(*device_, Labels{label});
+    make(spec)->forward({}, x.data(), labels.data(), out.data());
+    return out.values()[0];
   }
-  Numbers gradient(LossSpec spec, const Numbers& x, int32_t label, float scale = 1) {
-    spec.classes = static_cast<int64_t>(x.size());
-    Numbers dx(x.size(), NAN);
-    make(spec)->backward({}, x.data(), &label, scale, dx.data(), Write::overwrite);
-    return dx;
+  Numbers gradient(LossSpec spec, const Numbers& scores, int32_t label, float scale = 1) {
+    spec.classes = static_cast<int64_t>(scores.size());
+    const OnDevice x(*device_, scores), dx(*device_, Numbers(scores.size(), NAN));
+    const OnDevice labels(*device_, Labels{label});
+    make(spec)->backward({}, x.data(), labels.data(), scale, dx.data(), Write::overwrite);
+    return dx.values();
   }
   std::unique_ptr<Loss> make(const LossSpec& spec, int64_t batch = 1) {
     return make_loss(*device_, spec, {.batch = batch});
@@ -41,7 +45,6 @@ class LossTest : public ::testing::Test {
     return "no error";
   }
 
-  std::unique_ptr<Device> device_ = make_cpu_device();
   const LossSpec softmax_{}, nll_{.kind = Kind::nll}, hinge_{.kind = Kind::hinge}, mse_{.kind = Kind::mse};
 };
 
@@ -113,6 +116,18 @@ TEST_F(LossTest, SoftmaxIsRightToAMillionthEvenWhereItIsSmall) {
   }
 }
 
+TEST_F(LossTest, SoftmaxOfManyClassesIsRightToAMillionth) {
+  for (const float margin : {1.0f, 12.0f, 25.0f, 60.0f}) {
+    Numbers x(21841);
+    x[20001] = margin;
+    const double exact = std::log1p(21840 * std::exp(-static_cast<double>(margin)));
+    EXPECT_NEAR(static_cast<double>(loss(softmax_, x, 20001)), exact, 1e-6 * exact) << margin;
+    EXPECT_FLOAT_EQ(loss(softmax_, x, 0), static_cast<float>(exact + static_cast<double>(margin)));
+    const double slope = -21840 / (21840 + std::exp(static_cast<double>(margin)));
+    EXPECT_NEAR(static_cast<double>(gradient(softmax_, x, 20001)[20001]), slope, -1e-6 * slope) << margin;
+  }
+}
+
 TEST_F(LossTest, SoftmaxGradientAddsUpToZero) {
   for (const float smoothing : {0.0f, 0.2f}) {
     LossSpec spec = softmax_;
@@ -158,16 +173,18 @@ TEST_F(LossTest, ClassWeightsAreTheLabels) {
 }
 
 TEST_F(LossTest, NegativeLabelsAreLeftOut) {
-  const Numbers x{1, 2, NAN, NAN, 3, 4};
-  const std::vector<int32_t> labels{1, -1, 0};
+  const OnDevice x(*device_, Numbers{1, 2, NAN, NAN, 3, 4});
+  const OnDevice labels(*device_, Labels{1, -1, 0});
   for (LossSpec spec : {softmax_, nll_, hinge_, mse_}) {
     spec.classes = 2;
     spec.class_weights = {1, 1};
     const auto op = make(spec, 3);
-    Numbers losses(3, NAN), dx(6, NAN), sum(6, 10);
-    op->forward({}, x.data(), labels.data(), losses.data());
-    op->backward({}, x.data(), labels.data(), 1, dx.data(), Write::overwrite);
-    op->backward({}, x.data(), labels.data(), 1, sum.data(), Write::accumulate);
+    const OnDevice of_images(*device_, Numbers(3, NAN)), gradients(*device_, Numbers(6, NAN));
+    const OnDevice sums(*device_, Numbers(6, 10));
+    op->forward({}, x.data(), labels.data(), of_images.data());
+    op->backward({}, x.data(), labels.data(), 1, gradients.data(), Write::overwrite);
+    op->backward({}, x.data(), labels.data(), 1, sums.data(), Write::accumulate);
+    const Numbers losses = of_images.values(), dx = gradients.values(), sum = sums.values();
     EXPECT_EQ(losses[1], 0);
     EXPECT_EQ(losses[2], loss(spec, {3, 4}, 0));
     EXPECT_EQ(dx[2], 0);

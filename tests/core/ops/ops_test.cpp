@@ -1,5 +1,5 @@
 // Every op case against the oracle, against finite differences of the oracle's loss, and against itself on teams: on
-// the CPU, on CUDA on the CPU and on a GPU (see tested_device.cpp).
+// the CPU, on CUDA on the CPU and on a GPU (see tests/support/tested_device.cpp).
 #include <gtest/gtest.h>
 
 #include <barrier>

@@ -1,28 +1,30 @@
 #include "core/ops/softmax.hpp"
 
-#include <gtest/gtest.h>
-
 #include <cmath>
 #include <vector>
+
+#include "tests/support/tested_device.hpp"
 
 namespace convoy {
 namespace {
 
-class SoftmaxTest : public ::testing::Test {
+using testing::OnDevice;
+
+class SoftmaxTest : public testing::DeviceTest {
  protected:
-  std::vector<float> probabilities(std::vector<float> x) {
-    make(x)->forward({}, x.data(), x.data());  // in place
-    return x;
+  std::vector<float> probabilities(const std::vector<float>& scores) {
+    const OnDevice x(*device_, scores);
+    make(scores)->forward({}, x.data(), x.data());  // in place
+    return x.values();
   }
-  std::vector<float> logarithms(std::vector<float> x) {
-    make(x)->forward_log({}, x.data(), x.data());
-    return x;
+  std::vector<float> logarithms(const std::vector<float>& scores) {
+    const OnDevice x(*device_, scores);
+    make(scores)->forward_log({}, x.data(), x.data());
+    return x.values();
   }
   std::unique_ptr<Softmax> make(const std::vector<float>& x) {
     return make_softmax(*device_, {.classes = static_cast<int64_t>(x.size())}, {});
   }
-
-  std::unique_ptr<Device> device_ = make_cpu_device();
 };
 
 TEST_F(SoftmaxTest, IsStableForLargeLogits) {
@@ -52,11 +54,27 @@ TEST_F(SoftmaxTest, NaNInAnyLogitShows) {
   }
 }
 
+/// Of so many classes that others may share their row than few.
+TEST_F(SoftmaxTest, ManyClasses) {
+  std::vector<float> x(21841, -1e4f);
+  x[300] = 1;
+  x[21840] = 1;
+  const std::vector<float> y = probabilities(x), log = logarithms(x);
+  for (size_t k = 0; k < x.size(); ++k) {
+    const bool high = k == 300 || k == 21840;
+    ASSERT_EQ(y[k], high ? 0.5f : 0) << k;
+    ASSERT_FLOAT_EQ(log[k], (high ? 0 : -10001.0f) - std::log(2.0f)) << k;
+  }
+  x[20000] = NAN;
+  EXPECT_TRUE(std::isnan(probabilities(x)[0]));
+  EXPECT_TRUE(std::isnan(logarithms(x)[0]));
+}
+
 TEST_F(SoftmaxTest, GradientInPlace) {
-  const std::vector<float> y{0.25f, 0.5f, 0.25f};
-  std::vector<float> dy{4, 0, 0};
-  make(y)->backward({}, y.data(), dy.data(), dy.data(), Write::overwrite);
-  EXPECT_EQ(dy, (std::vector<float>{0.75f, -0.5f, -0.25f}));
+  const std::vector<float> probabilities{0.25f, 0.5f, 0.25f};
+  const OnDevice y(*device_, probabilities), dy(*device_, std::vector<float>{4, 0, 0});
+  make(probabilities)->backward({}, y.data(), dy.data(), dy.data(), Write::overwrite);
+  EXPECT_EQ(dy.values(), (std::vector<float>{0.75f, -0.5f, -0.25f}));
 }
 
 }  // namespace

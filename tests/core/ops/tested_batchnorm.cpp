@@ -59,20 +59,22 @@ class TestedBatchNorm final : public TestedOp {
   bool differentiable() const override { return spec_.activation == Activation::none; }
 
   void prepare(Device& device, const OpOptions& options) override {
+    device_ = &device;
     op_ = make_batchnorm(device, spec_, options);
     scratch_.prepare(device, op_->scratch_bytes(), options.teams);
   }
 
   OpResult run(int team, const OpData& data, Write write, const std::vector<float>& before) override {
-    OpResult out{.y = sized(data.dy.size()), .gradients = {before, sized(channels_), sized(channels_)}};
-    std::vector<float> mean = sized(channels_), variance = sized(channels_);
+    const OnDevice x(*device_, data.inputs[0]), weight(*device_, data.inputs[1]), bias(*device_, data.inputs[2]);
+    const OnDevice y(*device_, sized(data.dy.size())), dy(*device_, data.dy), dx(*device_, before);
+    const OnDevice dweight(*device_, sized(channels_)), dbias(*device_, sized(channels_));
+    const OnDevice mean(*device_, sized(channels_)), variance(*device_, sized(channels_));
     const BatchStatistics statistics{mean.data(), variance.data()};
     const OpContext context = scratch_.context(team);
-    const float *x = data.inputs[0].data(), *weight = data.inputs[1].data();
-    op_->forward_training(context, x, weight, data.inputs[2].data(), out.y.data(), statistics);
-    op_->backward(context, x, data.dy.data(), weight, statistics, out.gradients[0].data(), write,
-                  out.gradients[1].data(), out.gradients[2].data());
-    return out;
+    op_->forward_training(context, x.data(), weight.data(), bias.data(), y.data(), statistics);
+    op_->backward(context, x.data(), dy.data(), weight.data(), statistics, dx.data(), write, dweight.data(),
+                  dbias.data());
+    return {.y = y.values(), .gradients = {dx.values(), dweight.values(), dbias.values()}};
   }
 
  private:
@@ -98,6 +100,7 @@ class TestedBatchNorm final : public TestedOp {
 
   const BatchNormSpec spec_;
   const size_t channels_, rows_;
+  Device* device_ = nullptr;
   std::unique_ptr<BatchNorm> op_;
   Scratch scratch_;
 };

@@ -1,4 +1,6 @@
 // Convolution and fully connected layers: cases, and how they are run beside the oracle.
+#include <optional>
+
 #include "tests/core/ops/draws.hpp"
 #include "tests/core/ops/families.hpp"
 
@@ -48,23 +50,27 @@ class Linear : public TestedOp {
   bool has_input_gradient() const override { return spec_.input_gradient; }
 
   void prepare(Device& device, const OpOptions& options) override {
+    device_ = &device;
     op_ = make(device, options);
     packed_ = DeviceBuffer(device, op_->packed_bytes() + 1, "packed weights");
+    on_device_.emplace(device, weights_);
     op_->attach(packed_.data());
-    op_->refresh_weights(weights_.data());
+    op_->refresh_weights(on_device_->data());
     scratch_.prepare(device, op_->scratch_bytes(), options.teams);
   }
 
   OpResult run(int team, const OpData& data, Write write, const std::vector<float>& before) override {
-    const bool bias = spec_.bias;
-    OpResult out{.y = sized(static_cast<size_t>(y_)), .gradients = {}};
-    out.gradients = {spec_.input_gradient ? before : std::vector<float>(), sized(data.inputs[1].size())};
-    if (bias) out.gradients.push_back(sized(static_cast<size_t>(k_)));
+    const OnDevice x(*device_, data.inputs[0]), y(*device_, sized(static_cast<size_t>(y_))), dy(*device_, data.dy);
+    const OnDevice dx(*device_, spec_.input_gradient ? before : std::vector<float>());
+    const OnDevice dweight(*device_, sized(weights_.size()));
+    const OnDevice bias(*device_, spec_.bias ? data.inputs[2] : std::vector<float>());
+    const OnDevice dbias(*device_, sized(spec_.bias ? static_cast<size_t>(k_) : 0));
     const OpContext context = scratch_.context(team);
-    op_->forward(context, data.inputs[0].data(), bias ? data.inputs[2].data() : nullptr, out.y.data());
-    if (spec_.input_gradient) op_->backward_data(context, data.dy.data(), out.gradients[0].data(), write);
-    op_->backward_weights(context, data.inputs[0].data(), data.dy.data(), out.gradients[1].data(),
-                          bias ? out.gradients[2].data() : nullptr);
+    op_->forward(context, x.data(), spec_.bias ? bias.data() : nullptr, y.data());
+    if (spec_.input_gradient) op_->backward_data(context, dy.data(), dx.data(), write);
+    op_->backward_weights(context, x.data(), dy.data(), dweight.data(), spec_.bias ? dbias.data() : nullptr);
+    OpResult out{.y = y.values(), .gradients = {dx.values(), dweight.values()}};
+    if (spec_.bias) out.gradients.push_back(dbias.values());
     return out;
   }
 
@@ -80,6 +86,8 @@ class Linear : public TestedOp {
  private:
   int64_t x_, k_, y_;  // elements
   std::vector<float> weights_;
+  Device* device_ = nullptr;
+  std::optional<OnDevice<float>> on_device_;  // the weights
   DeviceBuffer packed_;
   Scratch scratch_;
 };
@@ -125,6 +133,12 @@ std::vector<OpCase> conv_cases() {
       {"conv_one_number", 1, ConvSpec{.input = {1, 1, 1}, .kernel = {1, 1}}},
       {"conv_one_pixel", 3, ConvSpec{.input = {1, 1, 7}, .filters = 5, .kernel = {1, 1}}},
       {"conv_1x1", 2, ConvSpec{.input = {5, 3, 33}, .filters = 17, .kernel = {1, 1}}},
+      {"conv_1x1_padded", 2, ConvSpec{.input = {4, 3, 6}, .filters = 5, .kernel = {1, 1}, .padding = {1, 0, 0, 2}}},
+      {"conv_1x1_groups", 3, ConvSpec{.input = {5, 4, 8}, .filters = 6, .kernel = {1, 1}, .groups = 2}},
+      {"conv_1x1_strided", 2, ConvSpec{.input = {7, 8, 4}, .filters = 5, .kernel = {1, 1}, .stride = {2, 3}}},
+      {"conv_kernel_is_image_padded", 2,
+       ConvSpec{.input = {3, 2, 4}, .filters = 3, .kernel = {3, 2}, .padding = {1, 1, 0, 0}}},
+      {"conv_kernel_is_image_groups", 4, ConvSpec{.input = {2, 3, 6}, .filters = 4, .kernel = {2, 3}, .groups = 2}},
       {"conv_kernel_is_image", 65, ConvSpec{.input = {3, 4, 2}, .filters = 3, .kernel = {3, 4}}},
       {"conv_one_filter", 4, ConvSpec{.input = {9, 7, 5}, .filters = 1, .kernel = {3, 3}}},
       {"conv_no_bias", 2, ConvSpec{.input = {6, 6, 3}, .filters = 8, .kernel = {3, 3}, .bias = false}},
@@ -157,6 +171,17 @@ std::vector<OpCase> conv_cases() {
       {"conv_depthwise", 3,
        ConvSpec{.input = {8, 8, 5}, .filters = 5, .kernel = {3, 3}, .padding = {1, 1, 1, 1}, .groups = 5}},
       {"conv_depthwise_doubled", 2, ConvSpec{.input = {6, 6, 4}, .filters = 8, .kernel = {3, 3}, .groups = 4}},
+      {"conv_depthwise_many_channels", 3,
+       ConvSpec{.input = {9, 10, 36}, .filters = 36, .kernel = {3, 3}, .padding = {1, 1, 1, 1}, .groups = 36}},
+      {"conv_depthwise_strided_dilated", 9,
+       ConvSpec{.input = {13, 12, 8},
+                .filters = 8,
+                .kernel = {5, 3},
+                .stride = {2, 1},
+                .dilation = {1, 2},
+                .padding = {3, 1, 0, 2},
+                .groups = 8,
+                .activation = relu}},
       {"conv_wider_than_a_tile", 1, ConvSpec{.input = {4, 70, 40}, .filters = 70, .kernel = {3, 3}}},
       {"conv_first_grey", 9, ConvSpec{.input = {12, 13, 1}, .filters = 20, .kernel = {5, 5}, .input_gradient = false}},
       {"conv_first_colour", 2,

@@ -49,13 +49,16 @@ class TestedLoss final : public TestedOp {
     return g;
   }
 
-  void prepare(Device& device, const OpOptions& options) override { op_ = make_loss(device, spec_, options); }
+  void prepare(Device& device, const OpOptions& options) override {
+    device_ = &device;
+    op_ = make_loss(device, spec_, options);
+  }
   OpResult run(int team, const OpData& data, Write write, const std::vector<float>& before) override {
-    OpResult out{.y = sized(batch_), .gradients = {before}};
-    op_->forward({.team = team}, data.inputs[0].data(), data.labels.data(), out.y.data());
-    op_->backward({.team = team}, data.inputs[0].data(), data.labels.data(), data.dy[0], out.gradients[0].data(),
-                  write);
-    return out;
+    const OnDevice x(*device_, data.inputs[0]), losses(*device_, sized(batch_)), dx(*device_, before);
+    const OnDevice labels(*device_, data.labels);
+    op_->forward({.team = team}, x.data(), labels.data(), losses.data());
+    op_->backward({.team = team}, x.data(), labels.data(), data.dy[0], dx.data(), write);
+    return {.y = losses.values(), .gradients = {dx.values()}};
   }
 
  private:
@@ -111,6 +114,7 @@ class TestedLoss final : public TestedOp {
 
   const LossSpec spec_;
   const size_t classes_, batch_;
+  Device* device_ = nullptr;
   std::unique_ptr<Loss> op_;
 };
 
@@ -127,6 +131,9 @@ std::vector<OpCase> loss_cases() {
       {"loss_softmax_two_classes", 1, LossSpec{.classes = 2}},
       {"loss_softmax_lenet", 65, LossSpec{.classes = 10}},
       {"loss_softmax_imagenet", 5, LossSpec{.classes = 1000}},
+      {"loss_softmax_imagenet_21k", 3, LossSpec{.classes = 21841}},
+      {"loss_softmax_imagenet_smoothed", 3, LossSpec{.classes = 1000, .smoothing = 0.1f}},
+      {"loss_softmax_many_images", 17000, LossSpec{.classes = 3}},
       {"loss_softmax_smoothed", 65, LossSpec{.classes = 10, .smoothing = 0.1f}},
       {"loss_softmax_weighted", 33, LossSpec{.classes = 10, .class_weights = weights, .smoothing = 0.3f}},
       {"loss_nll", 7, LossSpec{.kind = Kind::nll, .classes = 23}},
@@ -134,10 +141,13 @@ std::vector<OpCase> loss_cases() {
       {"loss_hinge_one_class", 2, LossSpec{.kind = Kind::hinge}},
       {"loss_hinge", 65, LossSpec{.kind = Kind::hinge, .classes = 10}},
       {"loss_hinge_wide", 5, LossSpec{.kind = Kind::hinge, .classes = 1000, .margin = 10}},
+      {"loss_hinge_squared_wide", 5, LossSpec{.kind = Kind::hinge, .classes = 257, .squared = true}},
       {"loss_hinge_squared", 7, LossSpec{.kind = Kind::hinge, .classes = 23, .squared = true}},
       {"loss_hinge_mean", 33,
        LossSpec{.kind = Kind::hinge, .classes = 10, .class_weights = weights, .margin = 0.25f, .mean = true}},
       {"loss_mse", 33, LossSpec{.kind = Kind::mse, .classes = 10}},
+      {"loss_mse_wide", 5, LossSpec{.kind = Kind::mse, .classes = 300}},
+      {"loss_nll_wide", 5, LossSpec{.kind = Kind::nll, .classes = 256}},
       {"loss_mse_one_score", 9, LossSpec{.kind = Kind::mse}},
       {"loss_mse_weighted", 33, LossSpec{.kind = Kind::mse, .classes = 10, .class_weights = weights}},
   };

@@ -37,16 +37,17 @@ class TestedLrn final : public TestedOp {
   double term_error() const override { return 4; }
 
   void prepare(Device& device, const OpOptions& options) override {
+    device_ = &device;
     op_ = make_lrn(device, spec_, options);
     scratch_.prepare(device, op_->scratch_bytes(), options.teams);
   }
   OpResult run(int team, const OpData& data, Write write, const std::vector<float>& before) override {
-    OpResult out{.y = sized(data.dy.size()), .gradients = {before}};
+    const OnDevice x(*device_, data.inputs[0]), y(*device_, sized(data.dy.size())), dy(*device_, data.dy);
+    const OnDevice dx(*device_, before);
     const OpContext context = scratch_.context(team);
-    const float* x = data.inputs[0].data();
-    op_->forward(context, x, out.y.data());
-    op_->backward(context, x, data.dy.data(), out.gradients[0].data(), write);
-    return out;
+    op_->forward(context, x.data(), y.data());
+    op_->backward(context, x.data(), dy.data(), dx.data(), write);
+    return {.y = y.values(), .gradients = {dx.values()}};
   }
 
  private:
@@ -82,6 +83,7 @@ class TestedLrn final : public TestedOp {
   const double beta_ = static_cast<double>(spec_.beta);
   const double alpha_ = static_cast<double>(spec_.alpha) /
                         static_cast<double>(spec_.region == LrnSpec::Region::across ? spec_.n : spec_.n * spec_.n);
+  Device* device_ = nullptr;
   std::unique_ptr<Lrn> op_;
   Scratch scratch_;
 };
@@ -107,6 +109,8 @@ std::vector<OpCase> lrn_cases() {
       {"lrn_beta_half", 2, LrnSpec{.input = {2, 3, 33}, .n = 3, .alpha = 5, .beta = 0.5f, .k = 0.5f}},
       {"lrn_beta_zero", 2, LrnSpec{.input = {2, 3, 5}, .n = 3, .alpha = 5, .beta = 0}},
       {"lrn_flat", 5, LrnSpec{.input = {1, 1, 1500}, .alpha = 5}},
+      {"lrn_very_many_channels", 2, LrnSpec{.input = {1, 2, 2051}, .alpha = 5}},
+      {"lrn_very_many_channels_even_window", 2, LrnSpec{.input = {1, 1, 2060}, .n = 6, .alpha = 5, .beta = 0.6f}},
       {"lrn_several_ranges", 9, LrnSpec{.input = {8, 9, 64}, .n = 5, .alpha = 5}},
       {"lrn_cifar10", 3, LrnSpec{.input = {16, 16, 32}, .n = 3, .alpha = 5e-5f}},
       {"lrn_alexnet", 2, LrnSpec{.input = {5, 5, 96}, .n = 5, .alpha = 1e-4f, .k = 2}},

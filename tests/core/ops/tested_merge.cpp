@@ -5,11 +5,14 @@
 namespace convoy::testing {
 namespace {
 
-std::vector<const float*> pointers(const std::vector<std::vector<float>>& inputs) {
-  std::vector<const float*> out;
-  for (const auto& input : inputs) out.push_back(input.data());
-  return out;
-}
+/// An op's inputs in the device's memory, and the list of them that it takes.
+struct Inputs {
+  Inputs(Device& device, const std::vector<std::vector<float>>& values) {
+    for (const auto& input : values) pointers.push_back(memory.emplace_back(device, input).data());
+  }
+  std::vector<OnDevice<float>> memory;
+  std::vector<const float*> pointers;
+};
 
 class TestedAdd final : public TestedOp {
  public:
@@ -36,13 +39,19 @@ class TestedAdd final : public TestedOp {
   }
   bool differentiable() const override { return spec_.activation == Activation::none; }
 
-  void prepare(Device& device, const OpOptions& options) override { op_ = make_add(device, spec_, options); }
+  void prepare(Device& device, const OpOptions& options) override {
+    device_ = &device;
+    op_ = make_add(device, spec_, options);
+  }
   OpResult run(int team, const OpData& data, Write write, const std::vector<float>& before) override {
-    OpResult out{.y = sized(data.dy.size()), .gradients = {before}};
-    out.gradients.resize(inputs_, sized(before.size()));
-    op_->forward({.team = team}, pointers(data.inputs), out.y.data());
+    const Inputs x(*device_, data.inputs);
+    const OnDevice y(*device_, sized(data.dy.size())), dy(*device_, data.dy);
+    op_->forward({.team = team}, x.pointers, y.data());
+    OpResult out{.y = y.values(), .gradients = {}};
     for (size_t i = 0; i < inputs_; ++i) {
-      op_->backward({.team = team}, data.dy.data(), out.gradients[i].data(), i == 0 ? write : Write::overwrite);
+      const OnDevice dx(*device_, i == 0 ? before : sized(before.size()));
+      op_->backward({.team = team}, dy.data(), dx.data(), i == 0 ? write : Write::overwrite);
+      out.gradients.push_back(dx.values());
     }
     return out;
   }
@@ -51,6 +60,7 @@ class TestedAdd final : public TestedOp {
   const AddSpec spec_;
   const size_t inputs_;
   const int64_t count_;
+  Device* device_ = nullptr;
   std::unique_ptr<Add> op_;
 };
 
@@ -78,13 +88,19 @@ class TestedConcat final : public TestedOp {
     return g;
   }
 
-  void prepare(Device& device, const OpOptions& options) override { op_ = make_concat(device, spec_, options); }
+  void prepare(Device& device, const OpOptions& options) override {
+    device_ = &device;
+    op_ = make_concat(device, spec_, options);
+  }
   OpResult run(int team, const OpData& data, Write write, const std::vector<float>& before) override {
-    OpResult out{.y = sized(data.dy.size()), .gradients = {before}};
-    op_->forward({.team = team}, pointers(data.inputs), out.y.data());
+    const Inputs x(*device_, data.inputs);
+    const OnDevice y(*device_, sized(data.dy.size())), dy(*device_, data.dy);
+    op_->forward({.team = team}, x.pointers, y.data());
+    OpResult out{.y = y.values(), .gradients = {}};
     for (size_t i = 0; i < data.inputs.size(); ++i) {
-      if (i > 0) out.gradients.push_back(sized(data.inputs[i].size()));
-      op_->backward({.team = team}, data.dy.data(), i, out.gradients[i].data(), i == 0 ? write : Write::overwrite);
+      const OnDevice dx(*device_, i == 0 ? before : sized(data.inputs[i].size()));
+      op_->backward({.team = team}, dy.data(), i, dx.data(), i == 0 ? write : Write::overwrite);
+      out.gradients.push_back(dx.values());
     }
     return out;
   }
@@ -104,6 +120,7 @@ class TestedConcat final : public TestedOp {
 
   const ConcatSpec spec_;
   const int64_t pixels_;
+  Device* device_ = nullptr;
   std::unique_ptr<Concat> op_;
 };
 
@@ -123,6 +140,9 @@ std::vector<OpCase> add_cases() {
       {"add_two_relu", 5, SeveralAdded{.spec = {.count = 4097, .activation = Activation::relu}, .inputs = 2}},
       {"add_five", 2, SeveralAdded{.spec = {.count = 5001}, .inputs = 5}},
       {"add_three_relu", 2, SeveralAdded{.spec = {.count = 500, .activation = Activation::relu}, .inputs = 3}},
+      {"add_as_many_as_fit", 2, SeveralAdded{.spec = {.count = 33}, .inputs = 8}},
+      {"add_more_than_fit", 2, SeveralAdded{.spec = {.count = 34, .activation = Activation::relu}, .inputs = 9}},
+      {"add_many", 3, SeveralAdded{.spec = {.count = 37, .activation = Activation::relu}, .inputs = 17}},
       {"add_several_ranges", 5, SeveralAdded{.spec = {.count = 13001}, .inputs = 2}},
   };
 }
@@ -134,6 +154,12 @@ std::vector<OpCase> concat_cases() {
       {"concat_flat", 7, ConcatSpec{.pixels = 1, .channels = {10, 3, 21}}},
       {"concat_fire", 2, ConcatSpec{.pixels = 55, .channels = {64, 64}}},
       {"concat_inception", 3, ConcatSpec{.pixels = 7 * 7, .channels = {64, 128, 32, 33}}},
+      {"concat_two_of_three_aligned", 3, ConcatSpec{.pixels = 5, .channels = {4, 8, 6}}},
+      {"concat_one_of_two_aligned", 3, ConcatSpec{.pixels = 5, .channels = {6, 8, 2}}},
+      {"concat_many", 3,
+       ConcatSpec{.pixels = 3, .channels = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 1, 2}}},
+      {"concat_many_aligned", 3, ConcatSpec{.pixels = 3, .channels = {4, 8, 12, 4, 8, 4, 4, 4, 16}}},
+      {"concat_large_input", 3, ConcatSpec{.pixels = 1, .channels = {4099}}},
       {"concat_several_ranges", 4, ConcatSpec{.pixels = 31 * 29, .channels = {3, 17}}},
   };
 }

@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "core/ops/op.hpp"
-#include "tests/core/ops/on_device.hpp"
 #include "tests/core/ops/oracle.hpp"
+#include "tests/support/tested_device.hpp"
 
 namespace convoy::testing {
 

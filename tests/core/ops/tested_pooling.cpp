@@ -46,22 +46,23 @@ class TestedMaxPool final : public TestedOp {
   bool differentiable() const override { return !spec_.masks_relu; }
 
   void prepare(Device& device, const OpOptions& options) override {
+    device_ = &device;
     op_ = make_maxpool(device, spec_, options);
-    argmax_.assign(static_cast<size_t>(options.teams), std::vector<std::byte>(op_->argmax_bytes()));
   }
   OpResult run(int team, const OpData& data, Write write, const std::vector<float>& before) override {
-    OpResult out{.y = sized(data.dy.size()), .gradients = {before}};
-    void* argmax = argmax_[static_cast<size_t>(team)].data();
-    op_->forward({.team = team}, data.inputs[0].data(), out.y.data(), argmax);
-    op_->backward({.team = team}, data.dy.data(), argmax, out.gradients[0].data(), write);
-    return out;
+    const OnDevice x(*device_, data.inputs[0]), y(*device_, sized(data.dy.size())), dy(*device_, data.dy);
+    const OnDevice dx(*device_, before);
+    const OnDevice argmax(*device_, std::vector<std::byte>(op_->argmax_bytes()));
+    op_->forward({.team = team}, x.data(), y.data(), argmax.data());
+    op_->backward({.team = team}, dy.data(), argmax.data(), dx.data(), write);
+    return {.y = y.values(), .gradients = {dx.values()}};
   }
 
  private:
   const MaxPoolSpec spec_;
   const int64_t batch_;
+  Device* device_ = nullptr;
   std::unique_ptr<MaxPool> op_;
-  std::vector<std::vector<std::byte>> argmax_;
 };
 
 AvgPoolSpec average(Shape input, Shape output, Extent2 kernel, Extent2 stride, Padding padding = {},
@@ -89,12 +90,16 @@ class TestedAvgPool final : public TestedOp {
     return g;
   }
 
-  void prepare(Device& device, const OpOptions& options) override { op_ = make_avgpool(device, spec_, options); }
+  void prepare(Device& device, const OpOptions& options) override {
+    device_ = &device;
+    op_ = make_avgpool(device, spec_, options);
+  }
   OpResult run(int team, const OpData& data, Write write, const std::vector<float>& before) override {
-    OpResult out{.y = sized(data.dy.size()), .gradients = {before}};
-    op_->forward({.team = team}, data.inputs[0].data(), out.y.data());
-    op_->backward({.team = team}, data.dy.data(), out.gradients[0].data(), write);
-    return out;
+    const OnDevice x(*device_, data.inputs[0]), y(*device_, sized(data.dy.size())), dy(*device_, data.dy);
+    const OnDevice dx(*device_, before);
+    op_->forward({.team = team}, x.data(), y.data());
+    op_->backward({.team = team}, dy.data(), dx.data(), write);
+    return {.y = y.values(), .gradients = {dx.values()}};
   }
 
  private:
@@ -129,6 +134,7 @@ class TestedAvgPool final : public TestedOp {
 
   const AvgPoolSpec spec_;
   const int64_t batch_;
+  Device* device_ = nullptr;
   std::unique_ptr<AvgPool> op_;
 };
 

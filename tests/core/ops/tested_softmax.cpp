@@ -38,17 +38,20 @@ class TestedSoftmax final : public TestedOp {
   double term_error() const override { return 4; }
 
   void prepare(Device& device, const OpOptions& options) override {
+    device_ = &device;
     op_ = make_softmax(device, {.classes = classes_}, options);
   }
   OpResult run(int team, const OpData& data, Write write, const std::vector<float>& before) override {
-    OpResult out{.y = sized(data.dy.size()), .gradients = {before}};
-    op_->forward({.team = team}, data.inputs[0].data(), out.y.data());
-    op_->backward({.team = team}, out.y.data(), data.dy.data(), out.gradients[0].data(), write);
-    return out;
+    const OnDevice x(*device_, data.inputs[0]), y(*device_, sized(data.dy.size())), dy(*device_, data.dy);
+    const OnDevice dx(*device_, before);
+    op_->forward({.team = team}, x.data(), y.data());
+    op_->backward({.team = team}, y.data(), dy.data(), dx.data(), write);
+    return {.y = y.values(), .gradients = {dx.values()}};
   }
 
  private:
   const int64_t classes_, batch_;
+  Device* device_ = nullptr;
   std::unique_ptr<Softmax> op_;
 };
 

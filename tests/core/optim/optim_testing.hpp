@@ -35,22 +35,27 @@ struct TestArena {
 };
 
 /// One step over the whole arena, in the ranges between `cuts`.
-inline void take_step(const TestArena& test, const Optimizer& optimizer, float rate, int64_t step,
-                      std::vector<size_t> cuts = {}) {
-  UpdateStep info{.step = step, .rate = rate};
-  NormSums sums(test.table, optimizer.norm_need());
+inline void take_step(const ParameterArena& arena, const Optimizer& optimizer, NormSums& sums, UpdateStep step,
+                      std::vector<size_t> cuts) {
+  const size_t size = arena.table().size();
   if (optimizer.norm_need() != NormNeed::none) {
-    sums.add(test.arena, 0, test.table.size());
+    sums.add(arena, 0, size);
     sums.words();
-    info.norms = sums.norms();
+    step.norms = sums.norms();
   }
-  cuts.push_back(test.table.size());
+  cuts.push_back(size);
   std::ranges::sort(cuts);
   size_t begin = 0;
   for (const size_t end : cuts) {
-    optimizer.update(test.arena, begin, end, info);
+    optimizer.update(arena, begin, end, step);
     begin = end;
   }
+}
+
+inline void take_step(const TestArena& test, const Optimizer& optimizer, float rate, int64_t step,
+                      std::vector<size_t> cuts = {}) {
+  NormSums sums(test.table, optimizer.norm_need());
+  take_step(test.arena, optimizer, sums, {.step = step, .rate = rate}, std::move(cuts));
 }
 
 }  // namespace convoy

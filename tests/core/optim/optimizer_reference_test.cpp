@@ -6,7 +6,7 @@
 #include <map>
 #include <random>
 
-#include "tests/core/optim/optim_testing.hpp"
+#include "tests/core/optim/tested_optimizer.hpp"
 #include "tests/core/optim/torch_sequences.hpp"
 
 namespace convoy {
@@ -20,20 +20,21 @@ float gradient(size_t step, size_t i) {
   return static_cast<float>(static_cast<int>((i * 29 + step * 53 + i * step * 7) % 97) - 48) / 64;
 }
 
-TEST(Optimizer, GoesWherePyTorchGoes) {
+using OptimizerSequences = testing::DeviceTest;
+
+TEST_F(OptimizerSequences, GoesWherePyTorchGoes) {
   for (const TorchSequence& torch : torch_sequences) {
-    const auto optimizer = make_optimizer(torch.options);
     SegmentTable table;
     table.add({.name = "weight", .shape = {5}});
     table.add({.name = "bias", .shape = {3}, .decay_multiplier = 0, .rate_multiplier = 2, .role = Segment::Role::bias});
-    const TestArena test(std::move(table), *optimizer);
+    const TestedOptimizer test(std::move(table), torch.options);
     const auto element = [&](std::span<float> (TestArena::*buffer)(size_t) const, size_t i) -> float& {
       return i < 5 ? (test.*buffer)(0)[i] : (test.*buffer)(1)[i - 5];
     };
     for (size_t i = 0; i < 8; ++i) element(&TestArena::weights, i) = start(i);
     for (size_t step = 0; step < 10; ++step) {
       for (size_t i = 0; i < 8; ++i) element(&TestArena::gradients, i) = gradient(step, i);
-      take_step(test, *optimizer, torch.rate, static_cast<int64_t>(step), {3, 64});
+      test.take_step(torch.rate, static_cast<int64_t>(step), {3, 64});
     }
     for (size_t i = 0; i < 8; ++i) {
       // Ten fp32 steps carry a few 1e-7 of rounding, Adadelta's growing ones a little more.
@@ -176,7 +177,8 @@ std::vector<size_t> random_cuts(std::mt19937& random, size_t size) {
   return cuts;
 }
 
-class OptimizerAgainstFloat64 : public testing::TestWithParam<OptimizerOptions> {};
+class OptimizerAgainstFloat64 : public testing::DeviceTest,
+                                public ::testing::WithParamInterface<OptimizerOptions> {};
 
 TEST_P(OptimizerAgainstFloat64, OnSeveralSegmentsInRangesCutAnywhere) {
   const OptimizerOptions& options = GetParam();
@@ -185,8 +187,7 @@ TEST_P(OptimizerAgainstFloat64, OnSeveralSegmentsInRangesCutAnywhere) {
     o.name = name;
     if (o.momentum != OptimizerOptions::unset && name != "rmsprop") continue;
     const float rate = name == "adadelta" ? 1.0f : name == "lars" ? 5.0f : 0.01f;
-    const auto optimizer = make_optimizer(o);
-    const TestArena test(several_segments(), *optimizer);
+    const TestedOptimizer test(several_segments(), o);
     std::mt19937 random(11);
     std::normal_distribution<float> normal;
     References references(test.table.segments().size());
@@ -198,7 +199,7 @@ TEST_P(OptimizerAgainstFloat64, OnSeveralSegmentsInRangesCutAnywhere) {
         for (float& g : test.gradients(s)) g = normal(random);
       }
       reference_step(o, static_cast<double>(rate), step, test, references);
-      take_step(test, *optimizer, rate, step, random_cuts(random, test.table.size()));
+      test.take_step(rate, step, random_cuts(random, test.table.size()));
     }
     double largest = 0;
     for (size_t s = 0; s < references.size(); ++s) {
@@ -214,11 +215,11 @@ TEST_P(OptimizerAgainstFloat64, OnSeveralSegmentsInRangesCutAnywhere) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Options, OptimizerAgainstFloat64,
-                         testing::Values(OptimizerOptions{}, OptimizerOptions{.weight_decay = 0.1f},
-                                         OptimizerOptions{.weight_decay = 0.1f, .decay_bias = true},
-                                         OptimizerOptions{.l1 = 0.2f}, OptimizerOptions{.clip_norm = 3},
-                                         OptimizerOptions{.clip_norm = 1000, .weight_decay = 0.1f, .l1 = 0.1f},
-                                         OptimizerOptions{.momentum = 0.9f, .clip_norm = 3, .weight_decay = 0.1f}));
+                         ::testing::Values(OptimizerOptions{}, OptimizerOptions{.weight_decay = 0.1f},
+                                           OptimizerOptions{.weight_decay = 0.1f, .decay_bias = true},
+                                           OptimizerOptions{.l1 = 0.2f}, OptimizerOptions{.clip_norm = 3},
+                                           OptimizerOptions{.clip_norm = 1000, .weight_decay = 0.1f, .l1 = 0.1f},
+                                           OptimizerOptions{.momentum = 0.9f, .clip_norm = 3, .weight_decay = 0.1f}));
 
 }  // namespace
 }  // namespace convoy

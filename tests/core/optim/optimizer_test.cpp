@@ -9,13 +9,20 @@
 #include <vector>
 
 #include "core/base/error.hpp"
-#include "tests/core/optim/optim_testing.hpp"
+#include "tests/core/optim/tested_optimizer.hpp"
 
 namespace convoy {
 namespace {
 
-using testing::ElementsAre;
-using testing::HasSubstr;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+using OptimizerTest = testing::DeviceTest;
+using Momentum = OptimizerTest;
+using Adam = OptimizerTest;
+using Sgd = OptimizerTest;
+using Clipping = OptimizerTest;
+using Lars = OptimizerTest;
 
 SegmentTable weight_and_bias() {
   SegmentTable table;
@@ -28,19 +35,18 @@ SegmentTable weight_and_bias() {
 std::vector<float> descend(const OptimizerOptions& options, float rate) {
   SegmentTable table;
   table.add({.name = "x", .shape = {3}});
-  const auto optimizer = make_optimizer(options);
-  const TestArena test(std::move(table), *optimizer);
+  const TestedOptimizer test(std::move(table), options);
   const auto x = test.weights(0);
   for (float& value : x) value = 1;
   for (int step = 0; step < 10; ++step) {
     for (int i = 0; i < 3; ++i) test.gradients(0)[i] = 2 * 0.1f * static_cast<float>(i + 1) * x[i];
-    take_step(test, *optimizer, rate, step);
+    test.take_step(rate, step);
   }
   return {x.begin(), x.end()};
 }
 
 // Published with DeepMind's optimizer tests: rate .1, mu .5, ten steps. Ten fp32 steps carry a few 1e-7 of rounding.
-TEST(Momentum, FollowsThePublishedSequence) {
+TEST_F(Momentum, FollowsThePublishedSequence) {
   const auto x = descend({.name = "momentum", .momentum = 0.5f}, 0.1f);
   EXPECT_NEAR(x[0], .6848486952183, 1e-6);
   EXPECT_NEAR(x[1], .44803321781003, 1e-6);
@@ -48,19 +54,19 @@ TEST(Momentum, FollowsThePublishedSequence) {
 }
 
 // Likewise, rate .01.
-TEST(Adam, FollowsThePublishedSequence) {
+TEST_F(Adam, FollowsThePublishedSequence) {
   const auto x = descend({.name = "adam"}, 0.01f);
   EXPECT_NEAR(x[0], .90034972, 1e-6);
   EXPECT_NEAR(x[1], .90034968, 1e-6);
   EXPECT_NEAR(x[2], .90034967, 1e-6);
 }
 
-TEST(Sgd, ShrinksByTheClosedForm) {
+TEST_F(Sgd, ShrinksByTheClosedForm) {
   const auto x = descend({.name = "sgd"}, 0.1f);
   for (int i = 0; i < 3; ++i) EXPECT_NEAR(x[i], std::pow(1 - 0.1 * 0.2 * (i + 1), 10), 1e-6);
 }
 
-TEST(Optimizer, EachOneDescends) {
+TEST_F(OptimizerTest, EachOneDescends) {
   for (const std::string& name : optimizer_names()) {
     for (const float x : descend({.name = name, .trust = 0.1}, name == "adadelta" ? 1.0f : 0.01f)) {
       EXPECT_LT(x, 0.999f) << name;
@@ -69,19 +75,18 @@ TEST(Optimizer, EachOneDescends) {
   }
 }
 
-TEST(Optimizer, DecayLeavesBiasesAlone) {
+TEST_F(OptimizerTest, DecayLeavesBiasesAlone) {
   for (const bool decay_bias : {false, true}) {
     for (const OptimizerOptions& penalty : {OptimizerOptions{.weight_decay = 0.5f}, OptimizerOptions{.l1 = 1}}) {
       for (const std::string& name : optimizer_names()) {
         OptimizerOptions options = penalty;
         options.name = name;
         options.decay_bias = decay_bias;
-        const auto optimizer = make_optimizer(options);
-        const TestArena test(weight_and_bias(), *optimizer);
+        const TestedOptimizer test(weight_and_bias(), options);
         test.weights(0)[0] = 2;
         test.weights(0)[1] = -2;
         test.weights(1)[0] = 2;
-        take_step(test, *optimizer, 0.1f, 0);
+        test.take_step(0.1f, 0);
         EXPECT_LT(test.weights(0)[0], 2) << name;
         EXPECT_GT(test.weights(0)[1], -2) << name;
         EXPECT_EQ(test.weights(0)[2], 0) << name;
@@ -95,31 +100,31 @@ TEST(Optimizer, DecayLeavesBiasesAlone) {
   }
 }
 
-TEST(Optimizer, RangesUpdateTheirPartOnly) {
+TEST_F(OptimizerTest, RangesUpdateTheirPartOnly) {
   for (const std::string& name : optimizer_names()) {
-    const auto optimizer = make_optimizer({.name = name, .weight_decay = 0.1f});
-    if (optimizer->norm_need() != NormNeed::none) continue;
-    const TestArena test(weight_and_bias(), *optimizer);
+    const TestedOptimizer test(weight_and_bias(), {.name = name, .weight_decay = 0.1f});
+    if (test.optimizer->norm_need() != NormNeed::none) continue;
     for (const size_t i : {0, 1, 2, 64, 65}) test.arena.weights()[i] = test.arena.gradients()[i] = 1;
-    optimizer->update(test.arena, 1, 65, {.rate = 0.1f});
+    test.to_device();
+    test.optimizer->update(test.on_device, 1, 65, {.rate = 0.1f});
+    test.from_device();
     for (const size_t i : {1, 2, 64}) EXPECT_LT(test.arena.weights()[i], 1) << name;
     for (const size_t i : {0, 65}) EXPECT_EQ(test.arena.weights()[i], 1) << name;
     for (const size_t i : {3, 63, 66}) EXPECT_EQ(test.arena.weights()[i], 0) << name << ": padding stays zero";
   }
 }
 
-TEST(Optimizer, ARunningAverageIsUpdatedAsOneWhateverTheOptimizer) {
+TEST_F(OptimizerTest, ARunningAverageIsUpdatedAsOneWhateverTheOptimizer) {
   for (const std::string& name : optimizer_names()) {
-    const auto optimizer = make_optimizer({.name = name, .clip_norm = 1e-3, .weight_decay = 1, .l1 = 1});
     SegmentTable table;
     table.add({.name = "bn1/mean", .shape = {2}, .rate_multiplier = 3, .average_rate = 0.25f});
     table.add({.name = "bn1/scale", .shape = {2}});
-    const TestArena test(std::move(table), *optimizer);
+    const TestedOptimizer test(std::move(table), {.name = name, .clip_norm = 1e-3, .weight_decay = 1, .l1 = 1});
     test.weights(0)[0] = 4;
     test.gradients(0)[0] = 8;
     test.gradients(0)[1] = -1000;  // clips nothing
     test.gradients(1)[0] = 0.5e-3f;
-    take_step(test, *optimizer, 0.5f, 0);
+    test.take_step(0.5f, 0);
     EXPECT_EQ(test.weights(0)[0], 5) << name;
     EXPECT_EQ(test.weights(0)[1], -250) << name;
     for (int slot = 0; slot < test.arena.slots(); ++slot) {
@@ -131,64 +136,59 @@ TEST(Optimizer, ARunningAverageIsUpdatedAsOneWhateverTheOptimizer) {
   }
 }
 
-TEST(Clipping, ScalesAllGradientsToTheNormTogether) {
-  const auto optimizer = make_optimizer({.name = "sgd", .clip_norm = 1});
-  const TestArena test(weight_and_bias(), *optimizer);
+TEST_F(Clipping, ScalesAllGradientsToTheNormTogether) {
+  const TestedOptimizer test(weight_and_bias(), {.name = "sgd", .clip_norm = 1});
   test.gradients(0)[1] = 3;
   test.gradients(1)[0] = -4;
-  take_step(test, *optimizer, 1, 0);
+  test.take_step(1, 0);
   EXPECT_FLOAT_EQ(test.weights(0)[1], -0.6f);
   EXPECT_FLOAT_EQ(test.weights(1)[0], 0.8f);
   // Below the norm nothing changes, not by a bit.
-  const TestArena small(weight_and_bias(), *optimizer);
+  const TestedOptimizer small(weight_and_bias(), {.name = "sgd", .clip_norm = 1});
   small.gradients(0)[1] = 0.7f;
-  take_step(small, *optimizer, 1, 0);
+  small.take_step(1, 0);
   EXPECT_EQ(small.weights(0)[1], -0.7f);
 }
 
-TEST(Clipping, OfAGradientThatIsNoNumberShowsInTheWeights) {
+TEST_F(Clipping, OfAGradientThatIsNoNumberShowsInTheWeights) {
   for (const float bad : {NAN, INFINITY}) {
-    const auto optimizer = make_optimizer({.name = "sgd", .clip_norm = 1});
-    const TestArena test(weight_and_bias(), *optimizer);
+    const TestedOptimizer test(weight_and_bias(), {.name = "sgd", .clip_norm = 1});
     test.gradients(0)[1] = bad;
     test.gradients(1)[0] = 1;
-    take_step(test, *optimizer, 1, 0);
+    test.take_step(1, 0);
     EXPECT_TRUE(std::isnan(test.weights(1)[0])) << "the next loss must tell that the run has diverged";
   }
 }
 
-TEST(Optimizer, DecayBiasLeavesWhatTheNetworkSays) {
+TEST_F(OptimizerTest, DecayBiasLeavesWhatTheNetworkSays) {
   for (const auto& [role, decays] :
        {std::pair{Segment::Role::bias, true}, {Segment::Role::bias_with_own_decay, false}}) {
     SegmentTable table;
     table.add({.name = "fc1/bias", .shape = {1}, .decay_multiplier = 0, .role = role});
-    const auto optimizer = make_optimizer({.name = "sgd", .weight_decay = 0.5f, .decay_bias = true});
-    const TestArena test(table, *optimizer);
+    const TestedOptimizer test(table, {.name = "sgd", .weight_decay = 0.5f, .decay_bias = true});
     test.weights(0)[0] = 2;
-    take_step(test, *optimizer, 0.1f, 0);
+    test.take_step(0.1f, 0);
     EXPECT_EQ(test.weights(0)[0] < 2, decays);
   }
 }
 
-TEST(Lars, ScalesWeightsThatDoNotDecay) {
+TEST_F(Lars, ScalesWeightsThatDoNotDecay) {
   SegmentTable table;
   table.add({.name = "fc1/weight", .shape = {1}, .decay_multiplier = 0});
-  const auto optimizer = make_optimizer({.name = "lars", .trust = 0.5, .weight_decay = 0.2f});
-  const TestArena test(table, *optimizer);
+  const TestedOptimizer test(table, {.name = "lars", .trust = 0.5, .weight_decay = 0.2f});
   test.weights(0)[0] = 4, test.gradients(0)[0] = 8;
-  take_step(test, *optimizer, 0.1f, 0);
+  test.take_step(0.1f, 0);
   EXPECT_FLOAT_EQ(test.weights(0)[0], 4 - 0.1f * (0.5f * 4 / 8) * 8);
 }
 
-TEST(Lars, TakesItsRateFromTheNormsOfEachSegment) {
+TEST_F(Lars, TakesItsRateFromTheNormsOfEachSegment) {
   // trust |w| / (|g| + decay |w|) = 0.5 * 5 / (10 + 0.2 * 5)
   const float local = 0.5f * 5 / 11;
-  const auto optimizer = make_optimizer({.name = "lars", .momentum = 0.5f, .trust = 0.5, .weight_decay = 0.2f});
-  const TestArena test(weight_and_bias(), *optimizer);
+  const TestedOptimizer test(weight_and_bias(), {.name = "lars", .momentum = 0.5f, .trust = 0.5, .weight_decay = 0.2f});
   test.weights(0)[0] = 3, test.weights(0)[2] = -4;
   test.gradients(0)[0] = 6, test.gradients(0)[1] = 8;
   test.weights(1)[0] = 1, test.gradients(1)[0] = 2;
-  take_step(test, *optimizer, 0.1f, 0);
+  test.take_step(0.1f, 0);
   EXPECT_FLOAT_EQ(test.weights(0)[0], 3 - 0.1f * local * (6 + 0.2f * 3));
   EXPECT_FLOAT_EQ(test.weights(0)[1], -0.1f * local * 8);
   EXPECT_FLOAT_EQ(test.weights(0)[2], -4 + 0.1f * local * 0.2f * 4);
@@ -196,16 +196,15 @@ TEST(Lars, TakesItsRateFromTheNormsOfEachSegment) {
   EXPECT_FLOAT_EQ(test.arena.slot(0)[1], local * 8);
 }
 
-TEST(Lars, WeightsThatAreZeroLearnAsWithMomentum) {
-  const auto optimizer = make_optimizer({.name = "lars", .weight_decay = 0.2f});
-  const TestArena test(weight_and_bias(), *optimizer);
+TEST_F(Lars, WeightsThatAreZeroLearnAsWithMomentum) {
+  const TestedOptimizer test(weight_and_bias(), {.name = "lars", .weight_decay = 0.2f});
   test.gradients(0)[0] = 6;
-  take_step(test, *optimizer, 0.1f, 0);
+  test.take_step(0.1f, 0);
   EXPECT_FLOAT_EQ(test.weights(0)[0], -0.6f);
   EXPECT_EQ(test.weights(1)[0], 0);
 }
 
-TEST(Optimizer, TellsItsStateAndWhetherItNeedsNorms) {
+TEST_F(OptimizerTest, TellsItsStateAndWhetherItNeedsNorms) {
   EXPECT_THAT(make_optimizer({.name = "sgd"})->slots(), ElementsAre());
   EXPECT_THAT(make_optimizer({.name = "adam"})->slots(), ElementsAre("first_moment", "second_moment"));
   EXPECT_THAT(make_optimizer({.name = "rmsprop"})->slots(), ElementsAre("square_average"));
@@ -226,11 +225,11 @@ std::string refusal(const OptimizerOptions& options) {
   return "";
 }
 
-TEST(Optimizer, AnUnknownNameIsAnErrorWithASuggestion) {
+TEST_F(OptimizerTest, AnUnknownNameIsAnErrorWithASuggestion) {
   EXPECT_EQ(refusal({.name = "momentun"}), "optimizer 'momentun' is not known; did you mean 'momentum'?");
 }
 
-TEST(Optimizer, ValuesOutOfRangeAreRefused) {
+TEST_F(OptimizerTest, ValuesOutOfRangeAreRefused) {
   EXPECT_THAT(refusal({.momentum = 1}), HasSubstr("momentum = 1: expected"));
   EXPECT_THAT(refusal({.name = "adam", .beta1 = 1}), HasSubstr("beta1 = 1: expected a number from 0 to below 1"));
   EXPECT_THAT(refusal({.name = "adamw", .beta2 = 1.5}), HasSubstr("beta2 = 1.5"));
@@ -242,7 +241,7 @@ TEST(Optimizer, ValuesOutOfRangeAreRefused) {
   EXPECT_EQ(refusal({.name = "adam", .beta1 = 0, .beta2 = 0, .epsilon = 0}), "");
 }
 
-TEST(Optimizer, TellsWhichKeysItMakesNoUseOf) {
+TEST_F(OptimizerTest, TellsWhichKeysItMakesNoUseOf) {
   for (const std::string& name : optimizer_names()) EXPECT_THAT(unused_optimizer_keys({.name = name}), ElementsAre());
   const OptimizerOptions all{.momentum = 0.5f,
                              .beta1 = 0.5,

@@ -58,7 +58,8 @@ TEST(Lanes, TotalsAreOfTheLanesOwnImages) {
 TEST(LaneTree, AnnouncesARangeOnceEveryLaneHasPassedIt) {
   std::vector<float> a(8, 1), b(8, 2);
   std::vector<size_t> announced;
-  LaneTree tree({a.data(), b.data()}, [&](size_t end) { announced.push_back(end); });
+  const auto device = make_cpu_device();
+  LaneTree tree(*device, {a.data(), b.data()}, [&](size_t end) { announced.push_back(end); });
   tree.pass(0, 4);
   EXPECT_TRUE(announced.empty());
   tree.pass(0, 8);

@@ -6,10 +6,12 @@
 #include <cstring>
 #include <random>
 
-#include "tests/core/optim/optim_testing.hpp"
+#include "tests/core/optim/tested_optimizer.hpp"
 
 namespace convoy {
 namespace {
+
+using LocalSinkTest = testing::DeviceTest;
 
 SegmentTable odd_segments() {
   SegmentTable table;
@@ -20,27 +22,29 @@ SegmentTable odd_segments() {
   return table;
 }
 
-TEST(LocalSink, UpdatesAtTheEndWhatNeedsNorms) {
+TEST_F(LocalSinkTest, UpdatesAtTheEndWhatNeedsNorms) {
   for (const OptimizerOptions& options : {OptimizerOptions{.name = "lars", .clip_norm = 2, .weight_decay = 0.1f},
                                           OptimizerOptions{.name = "adam", .clip_norm = 2}}) {
-    const auto optimizer = make_optimizer(options);
-    const TestArena whole(odd_segments(), *optimizer), test(odd_segments(), *optimizer);
-    LocalSink sink(test.arena, *optimizer);
+    const TestedOptimizer whole(odd_segments(), options), test(odd_segments(), options);
+    LocalSink sink(*test.device, test.on_device, *test.optimizer);
     for (uint32_t step = 0; step < 3; ++step) {
-      for (const TestArena* arena : {&whole, &test}) {
+      for (const TestedOptimizer* arena : {&whole, &test}) {
         std::mt19937 random(step);
         for (size_t s = 0; s < arena->table.segments().size(); ++s) {
           if (step == 0) std::ranges::fill(arena->weights(s), 0.5f);
           for (float& g : arena->gradients(s)) g = static_cast<float>(random() % 1000) * 1e-3f - 0.5f;
         }
       }
-      take_step(whole, *optimizer, 0.1f, step);
+      whole.take_step(0.1f, step);
+      test.to_device();
       const float before = test.weights(0)[0];
       sink.begin(step, 0.1f);
       for (const size_t end : {1024, 1088, 1300, 5000}) sink.ready(end);
       sink.ready(test.table.size());
+      test.from_device();
       EXPECT_EQ(test.weights(0)[0], before);
       sink.finish({});
+      test.from_device();
       EXPECT_NE(test.weights(0)[0], before);
     }
     const auto same = [](std::span<const float> a, std::span<const float> b) {
@@ -51,17 +55,19 @@ TEST(LocalSink, UpdatesAtTheEndWhatNeedsNorms) {
   }
 }
 
-TEST(LocalSink, UpdatesAtOnceWhatDoesNot) {
-  const auto optimizer = make_optimizer({.name = "sgd"});
-  const TestArena test(odd_segments(), *optimizer);
+TEST_F(LocalSinkTest, UpdatesAtOnceWhatDoesNot) {
+  const TestedOptimizer test(odd_segments(), {.name = "sgd"});
   std::ranges::fill(test.arena.gradients(), 1.0f);
-  LocalSink sink(test.arena, *optimizer);
+  test.to_device();
+  LocalSink sink(*test.device, test.on_device, *test.optimizer);
   sink.begin(0, 0.5f);
   sink.ready(1024);
+  test.from_device();
   EXPECT_EQ(test.weights(0)[0], -0.5f);
   EXPECT_EQ(test.weights(1)[0], 0);
   sink.ready(test.table.size());
   sink.finish({});
+  test.from_device();
   EXPECT_EQ(test.weights(3)[5000], -0.5f);
 }
 

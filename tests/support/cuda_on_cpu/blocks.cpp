@@ -45,7 +45,7 @@ cuda_on_cpu_switch:
 .size cuda_on_cpu_switch, .-cuda_on_cpu_switch
 )");
 
-thread_local cuda_on_cpu::dim3 threadIdx, blockIdx, blockDim, gridDim;
+constinit thread_local cuda_on_cpu::dim3 threadIdx, blockIdx, blockDim, gridDim;
 
 namespace cuda_on_cpu {
 namespace {
@@ -61,18 +61,29 @@ struct Context {
   size_t size = 0;
 };
 
+#if defined(__SANITIZE_ADDRESS__)
+thread_local Context* left = nullptr;
+
+/// Only here is it told where the stack lies that was left, which for a thread's own nobody knows otherwise.
+void arrive(void* shadow) {
+  __sanitizer_finish_switch_fiber(shadow, &left->bottom, &left->size);
+}
+#endif
+
 void change([[maybe_unused]] Context& from, Context& to) {
 #if defined(__SANITIZE_ADDRESS__)
+  left = &from;
   __sanitizer_start_switch_fiber(&from.shadow, to.bottom, to.size);
 #endif
   cuda_on_cpu_switch(&from.stack_pointer, to.stack_pointer);
 #if defined(__SANITIZE_ADDRESS__)
-  __sanitizer_finish_switch_fiber(from.shadow, nullptr, nullptr);
+  arrive(from.shadow);
 #endif
 }
 
 struct Fiber {
   Context context;
+  void* stack = nullptr;
   size_t thread = 0;
 };
 
@@ -92,14 +103,24 @@ Fiber* make_fiber() {
   *--top = nullptr;
   *--top = reinterpret_cast<void*>(&cuda_on_cpu_enter);
   for (int i = 0; i < 6; ++i) *--top = nullptr;
+  fiber->stack = stack;
   fiber->context = {.stack_pointer = top, .bottom = stack, .size = stack_bytes};
   return fiber;
 }
 
-/// Idle ones; never freed, since the next grid wants as many.
+/// Idle ones; kept as long as the thread lives, since the next grid wants as many.
 std::vector<Fiber*>& idle_fibers() {
-  thread_local std::vector<Fiber*> fibers;
-  return fibers;
+  struct Idle {
+    std::vector<Fiber*> fibers;
+    ~Idle() {
+      for (Fiber* fiber : fibers) {
+        munmap(fiber->stack, stack_bytes);
+        delete fiber;
+      }
+    }
+  };
+  thread_local Idle idle;
+  return idle.fibers;
 }
 
 class Block {
@@ -213,7 +234,7 @@ class Block {
 
 extern "C" void cuda_on_cpu_enter() {
 #if defined(__SANITIZE_ADDRESS__)
-  __sanitizer_finish_switch_fiber(nullptr, nullptr, nullptr);
+  arrive(nullptr);
 #endif
   Block::live();
 }

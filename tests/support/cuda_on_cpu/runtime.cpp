@@ -121,6 +121,11 @@ cudaError_t cudaGetDeviceCount(int* count) {
   return cudaSuccess;
 }
 
+cudaError_t cudaGetDevice(int* device) {
+  *device = 0;
+  return cudaSuccess;
+}
+
 cudaError_t cudaSetDevice(int device) {
   return device == 0 ? cudaSuccess : cudaErrorInvalidValue;
 }
@@ -205,6 +210,7 @@ cudaError_t cudaHostUnregister(void* memory) {
 }
 
 cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpyKind kind, cudaStream_t stream) {
+  if (bytes == 0) return cudaSuccess;
   const std::lock_guard lock(mutex);
   if (kind == cudaMemcpyHostToDevice && !page_locked(from)) {
     // Taken over before the call returns.

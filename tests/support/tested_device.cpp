@@ -1,6 +1,6 @@
-// Which device the op tests of this program run on: the CPU, or with CONVOY_TEST_CUDA the first GPU. Linked with CUDA
-// on the CPU (tests/support/cuda_on_cpu) there is always one.
-#include "tests/core/ops/on_device.hpp"
+// Which device the tests of this program run on that are the same for all: the CPU, or with CONVOY_TEST_CUDA the first
+// GPU. Linked with CUDA on the CPU (tests/support/cuda_on_cpu) there is always one.
+#include "tests/support/tested_device.hpp"
 
 namespace convoy::testing {
 

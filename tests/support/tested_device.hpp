@@ -1,6 +1,9 @@
-// Memory of the device that ops are tested on, and what a test puts there and takes back.
+// The device that is tested, and its memory: what a test puts there and takes back.
 #pragma once
 
+#include <gtest/gtest.h>
+
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -12,6 +15,17 @@ namespace convoy::testing {
 std::unique_ptr<Device> make_tested_device();
 /// Why there is none, or "".
 std::string tested_device_missing();
+
+/// For tests that need one.
+class DeviceTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    if (const std::string reason = tested_device_missing(); !reason.empty()) GTEST_SKIP() << reason;
+    device_ = make_tested_device();
+  }
+
+  std::unique_ptr<Device> device_;
+};
 
 /// A copy of a vector in the device's memory.
 template <typename T>
