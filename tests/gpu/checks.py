@@ -45,21 +45,23 @@ def unit_tests(tools):
 
 # ---- the CPU's steps ----
 
-# The two recipes but for data and rate, and the other networks. Rates are such that two orders of sums on the CPU (exact on and
-# off) stay within 1e-5 of each other for 20 steps: at higher ones the network, not the device, makes the difference.
+# The two recipes but for data and rate, and the other networks. Rates are low enough for two orders of sums on the CPU, exact on
+# and off, to stay well within the bound: at higher ones it is the network that takes rounding apart, not the device (AlexNet on
+# these data, at 0.001: 5e-2 after 20 steps).
 OPTIMIZER = {"optimizer": "momentum", "momentum": 0.9, "weight_decay": 0.0005}
 STEPS = {
     "lenet": ("grey", 64, ["experiments/lenet-fashion.cfg"], {"warmup": 0}),
-    "alexnet-2012": ("large", 16, ["experiments/alexnet-imagenet.cfg"], {"learning_rate": 0.0002}),
-    "convnetjs-cifar10": ("colour", 64, [], {**OPTIMIZER, "learning_rate": 0.002}),
+    "alexnet-2012": ("large", 16, ["experiments/alexnet-imagenet.cfg"], {"learning_rate": 0.00002}),
+    "convnetjs-cifar10": ("colour", 64, [], {**OPTIMIZER, "learning_rate": 0.0005}),
     "cifar10-full": ("colour", 64, [], {**OPTIMIZER, "learning_rate": 0.001}),
     "allcnn": ("colour", 32, [], {**OPTIMIZER, "learning_rate": 0.0005}),
-    "alexnet": ("large", 16, [], {**OPTIMIZER, "learning_rate": 0.01}),
-    "squeezenet": ("large", 16, [], {**OPTIMIZER, "learning_rate": 0.001}),
-    "googlenet": ("large", 16, [], {**OPTIMIZER, "learning_rate": 0.001}),
-    "vgg16": ("large", 8, [], {**OPTIMIZER, "learning_rate": 0.001}),
-    "resnet18": ("large", 16, [], {**OPTIMIZER, "learning_rate": 0.0001}),
-    "resnet50": ("large", 16, [], {**OPTIMIZER, "learning_rate": 0.0001}),
+    "alexnet": ("large", 16, [], {**OPTIMIZER, "learning_rate": 0.000002}),
+    "squeezenet": ("large", 16, [], {**OPTIMIZER, "learning_rate": 0.0001}),
+    "googlenet": ("large", 16, [], {**OPTIMIZER, "learning_rate": 0.00002}),
+    "vgg16": ("large", 8, [], {**OPTIMIZER, "learning_rate": 0.000001}),
+    # The statistics of batch norm are those of a lane, so both must have one.
+    "resnet18": ("large", 16, [], {**OPTIMIZER, "learning_rate": 0.00002, "lanes": 1}),
+    "resnet50": ("large", 16, [], {**OPTIMIZER, "learning_rate": 0.00002, "lanes": 1}),
 }
 
 
