@@ -11,6 +11,7 @@
 #include "launchers/run/memory_check.hpp"
 #include "launchers/run/observers.hpp"
 #include "launchers/run/pixel_scaling.hpp"
+#include "launchers/run/run_plan.hpp"
 #include "launchers/run/shared_tuning.hpp"
 #include "launchers/run/worker.hpp"
 
