@@ -154,15 +154,14 @@ Answer evaluate_as_asked(const EvalOptions& options, Worker& worker) {
   const int lanes = device->on_host() ? threads : 1;
   Tuning tuning;
   const auto make = [&] {
-    model.emplace(std::move(*graph), *device,
-                  ModelOptions{.purpose = ModelOptions::Purpose::inference,
-                               .pixels = pixels,
-                               .lanes = {.lanes = lanes,
-                                         .threads = lanes,
-                                         .lane_batch = lane_batch,
-                                         .global_batch = lane_batch * lanes},
-                               .compute = compute,
-                               .tuning = exact ? nullptr : &tuning});
+    model.emplace(
+        std::move(*graph), *device,
+        ModelOptions{
+            .purpose = ModelOptions::Purpose::inference,
+            .pixels = pixels,
+            .lanes = {.lanes = lanes, .threads = lanes, .lane_batch = lane_batch, .global_batch = lane_batch * lanes},
+            .compute = compute,
+            .tuning = exact ? nullptr : &tuning});
   };
   if (exact) {
     worker.together(make);
