@@ -54,7 +54,8 @@ enum class Mode : uint8_t { training, inference };
 
 class Net {
  public:
-  /// Prepares all ops and plans memory; allocates none of it. `device` must outlive it. Training needs a loss: Error(usage) without one.
+  /// Prepares all ops and plans memory; allocates none of it. `device` must outlive it. Training needs a loss:
+  /// Error(usage) without one.
   Net(Graph graph, Device& device, NetOptions options);
 
   const Graph& graph() const { return graph_; }

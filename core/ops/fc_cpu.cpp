@@ -1,8 +1,7 @@
 // The fully connected layer on the CPU: three matrix products with the weights (K,C) as they lie in the arena.
 //
 // No packed copy of them, which would double their memory and have to be made anew after each update: our own products
-// read them where they are, in order, and in bf16 round them on the way. For small layers in fp32 oneDNN's products are
-// the faster ones.
+// read them where they are, in order, and in bf16 round them on the way. Small layers in fp32 go backward by oneDNN's.
 #include <algorithm>
 
 #include "core/base/error.hpp"
@@ -75,9 +74,44 @@ class OwnFc final : public Fc {
   const float* weight_ = nullptr;
 };
 
+/// Of small layers: forward by our own products, whose sums do not depend on how many images are taken at once, so that
+/// a network answers the same in batches of any size (oneDNN's do on AVX2); backward by oneDNN's, which are the faster
+/// ones there.
+class SmallFc final : public Fc {
+ public:
+  SmallFc(const FcSpec& spec, const OpOptions& options, const fc::Kernels& kernels)
+      : own_(spec, options, kernels), library_(fc::make_onednn_fc(spec, options)) {}
+
+  size_t packed_bytes() const override { return 0; }
+  void attach(void*) override {}
+  size_t scratch_bytes() const override { return std::max(own_.scratch_bytes(), library_->scratch_bytes()); }
+  std::string algorithms() const override {
+    return concat("forward ", own_.algorithms(), "; oneDNN: ", library_->algorithms());
+  }
+  void refresh_weights(const float* weight) override {
+    own_.refresh_weights(weight);
+    library_->refresh_weights(weight);
+  }
+  void forward(const OpContext& context, const float* x, const float* bias, float* y) override {
+    own_.forward(context, x, bias, y);
+  }
+  void backward_data(const OpContext& context, const float* dy, float* dx, Write write) override {
+    library_->backward_data(context, dy, dx, write);
+  }
+  void backward_weights(const OpContext& context, const float* x, const float* dy, float* dweight,
+                        float* dbias) override {
+    library_->backward_weights(context, x, dy, dweight, dbias);
+  }
+
+ private:
+  OwnFc own_;
+  std::unique_ptr<Fc> library_;
+};
+
 /// For AlexNet's layers our own passes were the faster ones in every case tried: before weights were read in place,
 /// 0.35 to 0.84 of oneDNN's time forward and 0.76 to 1.0 backward; since then forward takes half of that at 32 samples
-/// a thread. For LeNet's 800 -> 500 forward took 1.1, before. The border between is a guess.
+/// a thread. For LeNet's 800 -> 500 (AVX2, 64 images) forward takes 0.7 to 1.0 of oneDNN's time, backward 1.15 to 1.2.
+/// The border between is a guess.
 constexpr int64_t own_from = 1 << 20;  // weights
 
 }  // namespace
@@ -89,7 +123,8 @@ std::unique_ptr<Fc> make_fc_cpu(Device&, const FcSpec& spec, const OpOptions& op
     fail(ExitCode::usage, "fully connected layer: this processor cannot multiply ", name_of(options.compute),
          " numbers (that needs AVX512-BF16); use precision=fp32");
   }
-  if (!kernels || spec.inputs * spec.outputs < own_from) return fc::make_onednn_fc(spec, options);
+  if (!kernels) return fc::make_onednn_fc(spec, options);
+  if (spec.inputs * spec.outputs < own_from) return std::make_unique<SmallFc>(spec, options, *kernels);
   return std::make_unique<OwnFc>(spec, options, *kernels);
 }
 

@@ -48,7 +48,9 @@ class HostResults {
  public:
   HostResults(Device& device, const Net& net) : device_(device), net_(net) {}
 
-  ConstView prediction(const NetLane& lane) { return {.data = take(prediction_, net_.prediction(lane).f32(), count(lane)), .shape = net_.prediction(lane).shape}; }
+  ConstView prediction(const NetLane& lane) {
+    return {.data = take(prediction_, net_.prediction(lane).f32(), count(lane)), .shape = net_.prediction(lane).shape};
+  }
   const float* losses(const NetLane& lane) {
     return take(losses_, net_.losses(lane), static_cast<size_t>(net_.prediction(lane).shape[0]));
   }

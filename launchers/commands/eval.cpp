@@ -11,6 +11,7 @@
 #include "launchers/run/memory_check.hpp"
 #include "launchers/run/observers.hpp"
 #include "launchers/run/pixel_scaling.hpp"
+#include "launchers/run/run_plan.hpp"
 #include "launchers/run/shared_tuning.hpp"
 #include "launchers/run/worker.hpp"
 
@@ -153,15 +154,14 @@ Answer evaluate_as_asked(const EvalOptions& options, Worker& worker) {
   const int lanes = device->on_host() ? threads : 1;
   Tuning tuning;
   const auto make = [&] {
-    model.emplace(std::move(*graph), *device,
-                  ModelOptions{.purpose = ModelOptions::Purpose::inference,
-                               .pixels = pixels,
-                               .lanes = {.lanes = lanes,
-                                         .threads = lanes,
-                                         .lane_batch = lane_batch,
-                                         .global_batch = lane_batch * lanes},
-                               .compute = compute,
-                               .tuning = exact ? nullptr : &tuning});
+    model.emplace(
+        std::move(*graph), *device,
+        ModelOptions{
+            .purpose = ModelOptions::Purpose::inference,
+            .pixels = pixels,
+            .lanes = {.lanes = lanes, .threads = lanes, .lane_batch = lane_batch, .global_batch = lane_batch * lanes},
+            .compute = compute,
+            .tuning = exact ? nullptr : &tuning});
   };
   if (exact) {
     worker.together(make);

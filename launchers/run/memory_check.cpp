@@ -36,8 +36,8 @@ void check_memory(const MemoryPlan& plan, const FreeMemory& free, const MemorySh
 void check_device_memory(const MemoryPlan& plan, const Device& device) {
   const size_t free = device.free_bytes();
   if (free == 0 || plan.total() <= free) return;
-  fail(ExitCode::out_of_memory, "the run needs ", human_bytes(plan.total()), " of ", device.describe(), " (", plan.text(),
-       "), ", human_bytes(free), " are free; use a smaller batch, or micro-batch");
+  fail(ExitCode::out_of_memory, "the run needs ", human_bytes(plan.total()), " of ", device.describe(), " (",
+       plan.text(), "), ", human_bytes(free), " are free; use a smaller batch, or micro-batch");
 }
 
 void check_memory(Worker& worker, const MemoryPlan& plan) {

@@ -46,8 +46,8 @@ struct ModelMemory {
   PackingTeam team{};                // the workers that have `common` in common
 };
 
-/// On a GPU there are two arenas: device_arena(), which ops and updates work on, and arena(), the host's, which files are
-/// read into and written from. Where memory is given, weights are exchanged and updated there, and the GPU has no
+/// On a GPU there are two arenas: device_arena(), which ops and updates work on, and arena(), the host's, which files
+/// are read into and written from. Where memory is given, weights are exchanged and updated there, and the GPU has no
 /// optimizer state.
 class Model {
  public:
@@ -77,9 +77,7 @@ class Model {
   size_t arena_common_bytes() const {
     return ParameterArena::common_bytes(net_.segments(), static_cast<int>(slot_names_.size()));
   }
-  size_t device_common_bytes() const {
-    return ParameterArena::common_bytes(net_.segments(), device_arena_->slots());
-  }
+  size_t device_common_bytes() const { return ParameterArena::common_bytes(net_.segments(), device_arena_->slots()); }
   void add_lanes(MemoryPlan& plan) const;
 
   Device& device_;

@@ -25,7 +25,7 @@ double mean_loss(SmallRun& run, const SmallData& data, int64_t batch) {
 double training_loss(SmallRun& run, const SmallData& data, int64_t batch) {
   run.net.refresh_weights();
   KeepingSink sink;
-  std::vector<LaneTotals> totals(1);
+  std::vector<ScoreTotals> totals(1);
   run.lanes->run(data.batch(0, batch), sink, totals);
   return totals[0].loss / static_cast<double>(batch);
 }
@@ -187,7 +187,7 @@ TEST(Net, BatchNormKeepsRunningStatistics) {
     squares += deviation * deviation;
   }
   run.sink->begin(0, 0.1f);
-  std::vector<LaneTotals> totals(1);
+  std::vector<ScoreTotals> totals(1);
   run.lanes->run(data.batch(0, 6), *run.sink, totals);
   const auto value = [&](const char* name) { return run.arena.weights()[run.net.segments().find(name)->offset]; };
   // PyTorch's: (1 - momentum) old + momentum new, the variance unbiased.
@@ -202,7 +202,7 @@ TEST(Net, DropoutDrawsANewMaskAtEveryPosition) {
   const auto loss_at = [&](int64_t position) {
     Batch batch = data.batch(0, 6);
     batch.position = position;
-    std::vector<LaneTotals> totals(1);
+    std::vector<ScoreTotals> totals(1);
     run.lanes->run(batch, sink, totals);
     return totals[0].loss;
   };
@@ -216,7 +216,7 @@ TEST(Net, GradientBuffersMayBeReusedWithoutClearing) {
   SmallRun run({.lane_batch = batch, .global_batch = batch}, {.name = "sgd"});
   const SmallData data(batch);
   KeepingSink sink;
-  std::vector<LaneTotals> totals(1);
+  std::vector<ScoreTotals> totals(1);
   run.lanes->run(data.batch(0, batch), sink, totals);
   const std::vector<float> first(run.arena.gradients().begin(), run.arena.gradients().end());
   run.lanes->run(data.batch(0, batch), sink, totals);
@@ -227,7 +227,7 @@ TEST(Net, TheWatermarkRisesToTheEnd) {
   SmallRun run({.lane_batch = 2, .global_batch = 2}, {.name = "sgd"});
   const SmallData data(2);
   KeepingSink sink;
-  std::vector<LaneTotals> totals(1);
+  std::vector<ScoreTotals> totals(1);
   sink.begin(0, 0);
   run.lanes->run(data.batch(0, 2), sink, totals);
   EXPECT_TRUE(std::ranges::is_sorted(sink.ends));

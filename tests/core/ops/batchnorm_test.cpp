@@ -5,8 +5,8 @@
 #include <cmath>
 #include <vector>
 
-#include "tests/support/tested_device.hpp"
 #include "tests/core/ops/draws.hpp"
+#include "tests/support/tested_device.hpp"
 
 namespace convoy {
 namespace {

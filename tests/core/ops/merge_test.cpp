@@ -85,6 +85,21 @@ TEST_F(AddTest, TakesAnyAlignment) {
   }
 }
 
+TEST_F(AddTest, TakesTensorsOfAnySize) {
+  // More elements than a GPU is given threads; not aligned, so that a thread takes one at a time.
+  Numbers counted(600002);
+  std::iota(counted.begin(), counted.end(), 0.0f);
+  const auto op = make_add(*device_, {.count = 600001}, {});
+  const auto a = put(counted), y = put(counted);
+  op->forward({}, Pointers{a.data() + 1, a.data()}, y.data() + 1);
+  op->backward({}, y.data() + 1, a.data(), Write::accumulate);
+  const Numbers sums = y.values(), gradients = a.values();
+  for (size_t i = 0; i < 600001; ++i) {
+    ASSERT_EQ(sums[i + 1], static_cast<float>(2 * i + 1));
+    ASSERT_EQ(gradients[i], static_cast<float>(3 * i + 1));
+  }
+}
+
 TEST_F(ConcatTest, PutsChannelsSideBySideInEachPixel) {
   const auto op = make_concat(*device_, {.pixels = 2, .channels = {1, 2}}, {});
   const auto a = put({1, 2}), b = put({10, 11, 20, 21}), y = put(Numbers(6)), db = put(Numbers(4, 100));
@@ -92,6 +107,20 @@ TEST_F(ConcatTest, PutsChannelsSideBySideInEachPixel) {
   EXPECT_EQ(y.values(), (Numbers{1, 10, 11, 2, 20, 21}));
   op->backward({}, y.data(), 1, db.data(), Write::accumulate);
   EXPECT_EQ(db.values(), (Numbers{110, 111, 120, 121}));
+}
+
+TEST_F(ConcatTest, TakesTensorsOfAnySize) {
+  const int64_t pixels = 300001;
+  const auto op = make_concat(*device_, {.pixels = pixels, .channels = {1, 1}}, {});
+  Numbers counted(static_cast<size_t>(pixels));
+  std::iota(counted.begin(), counted.end(), 0.0f);
+  const auto a = put(counted), b = put(Numbers(counted.rbegin(), counted.rend())), y = put(Numbers(2 * counted.size()));
+  op->forward({}, Pointers{a.data(), b.data()}, y.data());
+  const Numbers both = y.values();
+  for (size_t i = 0; i < counted.size(); ++i) {
+    ASSERT_EQ(both[2 * i], static_cast<float>(i));
+    ASSERT_EQ(both[2 * i + 1], static_cast<float>(counted.size() - 1 - i));
+  }
 }
 
 TEST_F(ConcatTest, TakesAnyAlignment) {

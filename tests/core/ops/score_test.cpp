@@ -4,8 +4,8 @@
 #include <cmath>
 #include <vector>
 
-#include "tests/support/tested_device.hpp"
 #include "tests/core/ops/draws.hpp"
+#include "tests/support/tested_device.hpp"
 
 namespace convoy {
 namespace {

@@ -159,6 +159,7 @@ std::vector<OpCase> concat_cases() {
       {"concat_many", 3,
        ConcatSpec{.pixels = 3, .channels = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 1, 2}}},
       {"concat_many_aligned", 3, ConcatSpec{.pixels = 3, .channels = {4, 8, 12, 4, 8, 4, 4, 4, 16}}},
+      {"concat_many_half_aligned", 2, ConcatSpec{.pixels = 3, .channels = {4, 4, 4, 4, 4, 4, 4, 4, 3}}},
       {"concat_large_input", 3, ConcatSpec{.pixels = 1, .channels = {4099}}},
       {"concat_several_ranges", 4, ConcatSpec{.pixels = 31 * 29, .channels = {3, 17}}},
   };

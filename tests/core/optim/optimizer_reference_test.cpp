@@ -177,8 +177,7 @@ std::vector<size_t> random_cuts(std::mt19937& random, size_t size) {
   return cuts;
 }
 
-class OptimizerAgainstFloat64 : public testing::DeviceTest,
-                                public ::testing::WithParamInterface<OptimizerOptions> {};
+class OptimizerAgainstFloat64 : public testing::DeviceTest, public ::testing::WithParamInterface<OptimizerOptions> {};
 
 TEST_P(OptimizerAgainstFloat64, OnSeveralSegmentsInRangesCutAnywhere) {
   const OptimizerOptions& options = GetParam();
