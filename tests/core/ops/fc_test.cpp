@@ -21,8 +21,8 @@ namespace {
 using fc::Extents;
 using fc::Factor;
 using fc::Kernels;
+using ::testing::AllOf;
 using ::testing::HasSubstr;
-using ::testing::Not;
 using ::testing::StartsWith;
 
 #if defined(__SANITIZE_THREAD__)
@@ -235,7 +235,30 @@ TEST(Fc, LargeLayersTakeOurOwnProducts) {
     return make_fc(*device, {.inputs = inputs, .outputs = 1024}, {.batch = 2})->algorithms();
   };
   EXPECT_THAT(algorithms(1024), StartsWith("own "));
-  EXPECT_THAT(algorithms(1023), Not(HasSubstr("own")));
+  EXPECT_THAT(algorithms(1023), AllOf(StartsWith("forward own "), HasSubstr("oneDNN")));
+}
+
+TEST(Fc, AnswersTheSameInBatchesOfAnySize) {
+  if (!fc::best_kernels(DType::f32)) GTEST_SKIP() << "this processor has neither AVX2 nor AVX-512";
+  constexpr int64_t inputs = 150, outputs = 37, images = 100;
+  const std::vector<float> x = uniform(1, 0, images * inputs), weights = uniform(1, 1, outputs * inputs);
+  const std::vector<float> bias = uniform(1, 2, outputs);
+  const auto device = make_cpu_device();
+  const auto answers = [&](int64_t batch, int threads) {
+    const auto op = make_fc(*device, {.inputs = inputs, .outputs = outputs}, {.batch = batch, .threads = threads});
+    op->refresh_weights(weights.data());
+    const DeviceBuffer scratch(*device, op->scratch_bytes() + 1, "scratch");
+    std::vector<float> y(images * outputs);
+    for (int64_t n = 0; n + batch <= images; n += batch) {
+      op->forward({.scratch = scratch.data()}, x.data() + n * inputs, bias.data(), y.data() + n * outputs);
+    }
+    return y;
+  };
+  const std::vector<float> one_by_one = answers(1, 1);
+  for (const int64_t batch : {2, 4, 20, 25, 50, 100}) {
+    EXPECT_EQ(answers(batch, 1), one_by_one) << batch;
+    EXPECT_EQ(answers(batch, 2), one_by_one) << batch << ", two threads";
+  }
 }
 
 }  // namespace
