@@ -4,7 +4,7 @@
 
 #include <cstdint>
 
-#include "core/base/random.hpp"  // CONVOY_HOST_DEVICE
+#include "core/base/host_device.hpp"
 
 namespace convoy::cuda {
 

@@ -17,7 +17,7 @@ struct Inputs {
 
 /// y: the first input's first channel of the first pixel. `pixel_packs` divides by the packs of all inputs.
 template <int width>
-__global__ void forward_kernel(Inputs inputs, cuda::Divider pixel_packs, uint32_t packs, int32_t all, float* y) {
+__global__ void forward_kernel(Inputs inputs, cuda::FastDivision pixel_packs, uint32_t packs, int32_t all, float* y) {
   for (uint32_t i = cuda::first_index(); i < packs; i += cuda::index_stride()) {
     const uint32_t pixel = pixel_packs.quotient(i);
     const int32_t channel = static_cast<int32_t>(i - pixel * pixel_packs.divisor()) * width;
@@ -29,8 +29,8 @@ __global__ void forward_kernel(Inputs inputs, cuda::Divider pixel_packs, uint32_
 }
 
 template <int width>
-__global__ void backward_kernel(cuda::Divider pixel_packs, uint32_t packs, int32_t all, const float* __restrict__ share,
-                                float* __restrict__ dx, bool adds) {
+__global__ void backward_kernel(cuda::FastDivision pixel_packs, uint32_t packs, int32_t all,
+                                const float* __restrict__ share, float* __restrict__ dx, bool adds) {
   for (uint32_t i = cuda::first_index(); i < packs; i += cuda::index_stride()) {
     const uint32_t pixel = pixel_packs.quotient(i), channel = (i - pixel * pixel_packs.divisor()) * width;
     cuda::store(dx + int64_t{i} * width, cuda::load<width>(share + int64_t{pixel} * all + channel), adds);
@@ -70,7 +70,7 @@ class CudaConcat final : public Concat {
     cuda::for_parts(pixels_, pixel_packs, [&](int64_t first, int64_t pixels) {
       const auto packs = static_cast<uint32_t>(pixels * pixel_packs);
       cuda::launch(stream_, cuda::blocks_for(packs), cuda::block_threads,
-                   width == 4 ? backward_kernel<4> : backward_kernel<1>, cuda::Divider(pixel_packs), packs,
+                   width == 4 ? backward_kernel<4> : backward_kernel<1>, cuda::FastDivision(pixel_packs), packs,
                    static_cast<int32_t>(all_), share + first * all_, dx + first * channels, adds);
     });
   }
@@ -94,7 +94,7 @@ class CudaConcat final : public Concat {
         inputs.channels[i] = static_cast<int32_t>(channels_[begin + i]);
       }
       cuda::launch(stream_, cuda::blocks_for(packs), cuda::block_threads,
-                   packed ? forward_kernel<4> : forward_kernel<1>, inputs, cuda::Divider(pixel_packs), packs,
+                   packed ? forward_kernel<4> : forward_kernel<1>, inputs, cuda::FastDivision(pixel_packs), packs,
                    static_cast<int32_t>(all_), y + first * all_);
     });
   }

@@ -55,7 +55,7 @@ __device__ float sum_around(const float* values, int32_t at, int32_t channel, in
 
 /// y, or with `backward` dx, in `out`. A block takes block_pixels pixels, at most block_elements elements.
 template <int window, bool backward>
-__global__ void across_kernel(Formula f, cuda::Divider channels, int32_t block_pixels, int64_t pixels,
+__global__ void across_kernel(Formula f, cuda::FastDivision channels, int32_t block_pixels, int64_t pixels,
                               const float* __restrict__ x, const float* __restrict__ dy, float* __restrict__ out,
                               bool adds) {
   __shared__ float squares[block_elements];
@@ -239,8 +239,8 @@ class CudaLrn final : public Lrn {
                         : spec_.n == 3 ? across_kernel<3, backward>
                                        : across_kernel<0, backward>;
     cuda::launch(stream_, static_cast<unsigned>((pixels + block_pixels - 1) / block_pixels), cuda::block_threads,
-                 kernel, formula_, cuda::Divider(spec_.input[2]), static_cast<int32_t>(block_pixels), pixels, x, dy,
-                 out, adds);
+                 kernel, formula_, cuda::FastDivision(spec_.input[2]), static_cast<int32_t>(block_pixels), pixels, x,
+                 dy, out, adds);
   }
 
   /// Along the channels, windows of neighbours overlap: no packs there.

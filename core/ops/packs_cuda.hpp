@@ -3,6 +3,7 @@
 #pragma once
 
 #include "core/device/cuda.hpp"
+#include "core/device/fast_division.hpp"
 
 namespace convoy::cuda {
 
@@ -38,24 +39,6 @@ bool packs_fit(const T*... places) {
   return ((reinterpret_cast<uintptr_t>(places) % (4 * sizeof(T)) == 0) && ...);
 }
 
-/// Divides numbers below 2^31 by one that is known beforehand, with a multiplication: D. Lemire et al., "Faster
-/// remainder by direct computation", 2019, section 2. The quotient is exact, because multiplier * divisor exceeds
-/// 2^(31 + shift) by less than 2^shift.
-class Divider {
- public:
-  explicit Divider(int64_t divisor) : divisor_(static_cast<uint32_t>(divisor)) {
-    while ((uint64_t{1} << shift_) < divisor_) ++shift_;
-    multiplier_ = static_cast<uint32_t>(((uint64_t{1} << (31 + shift_)) + divisor_ - 1) / divisor_);
-  }
-  __device__ uint32_t quotient(uint32_t n) const {
-    return static_cast<uint32_t>((uint64_t{n} * multiplier_) >> (31 + shift_));
-  }
-  __device__ uint32_t divisor() const { return divisor_; }
-
- private:
-  uint32_t divisor_, multiplier_ = 0, shift_ = 0;
-};
-
 /// A pack of channels of a pixel.
 struct Place {
   uint32_t image;
@@ -76,7 +59,7 @@ class Places {
 
  private:
   int32_t width_;
-  Divider packs_, columns_, rows_;
+  FastDivision packs_, columns_, rows_;
 };
 
 /// The first index of the running thread, and how far it is to its next: kernels go over their work in strides.

@@ -67,7 +67,7 @@ class WindowSide {
   }
 
   int32_t input_, output_, kernel_, before_, after_;
-  Divider stride_, dilation_;
+  FastDivision stride_, dilation_;
 };
 
 }  // namespace convoy::cuda
