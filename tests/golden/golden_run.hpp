@@ -1,6 +1,7 @@
 // Training a network of this folder on made-up samples, as tests/golden/make does in PyTorch: on the tested device.
 #pragma once
 
+#include <cstdlib>
 #include <fstream>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -17,8 +18,10 @@ namespace convoy::golden {
 
 using Json = nlohmann::json;
 
+/// A file of this folder: of the source tree, or in a bundle of what CONVOY_BUNDLE names.
 inline std::string path_of(const std::string& name) {
-  return CONVOY_SOURCE_DIR "/tests/golden/" + name;
+  const char* bundle = std::getenv("CONVOY_BUNDLE");
+  return (bundle ? bundle : CONVOY_SOURCE_DIR) + ("/tests/golden/" + name);
 }
 
 inline Json read_json(const std::string& name) {

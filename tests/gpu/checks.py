@@ -93,7 +93,7 @@ def steps_of(net, tools):
 
 def lenet(tools, name, data="grey", steps=20, **keys):
     usual = {"net": "experiments/nets/lenet.net", "data": tools.dataset(data), "eval_data": tools.dataset(data),
-             "batch": 64, "learning_rate": 0.003, **OPTIMIZER}
+             "batch": 64, "learning_rate": 0.0005, **OPTIMIZER}
     return tools.train(name, steps=steps, **{**usual, **keys})
 
 
@@ -104,8 +104,11 @@ def bf16_band(tools):
     def windows(losses):
         return [sum(losses[i:i + window]) / window for i in range(0, steps, window)]
 
-    band = [windows(lenet(tools, f"cpu-{seed}", "noisy", steps, seed=seed, backend="cpu")) for seed in range(1, seeds + 1)]
-    gpu = windows(lenet(tools, "gpu", "noisy", steps, seed=1, precision="auto" if tools.backend == "cpu" else "bf16"))
+    def train(name, **keys):
+        return windows(lenet(tools, name, "noisy", steps, learning_rate=0.01, **keys))
+
+    band = [train(f"cpu-{seed}", seed=seed, backend="cpu") for seed in range(1, seeds + 1)]
+    gpu = train("gpu", seed=1, precision="auto" if tools.backend == "cpu" else "bf16")
     rows = []
     for index, (value, fp32) in enumerate(zip(gpu, zip(*band))):
         room = max(fp32) - min(fp32) + 0.02 * max(fp32)
@@ -210,7 +213,7 @@ CHECKS = [
     *(Check(f"{workers} workers on one GPU", 12, 60, partial(ranks, workers)) for workers in (2, 4)),
     Check("killed and resumed", 8, 40, killed),
     Check("bf16 on LeNet", 15, 60, bf16_band),
-    *(Check(f"steps of {net}", 12, 60, partial(steps_of, net)) for net in STEPS if net not in ("lenet", "alexnet-2012")),
+    *(Check(f"steps of {net}", 15, 90, partial(steps_of, net)) for net in STEPS if net not in ("lenet", "alexnet-2012")),
     *(Check(f"speed of {net}", 60, 150, partial(speed.of, net)) for net in speed.CASES),
     *(Check(f"compute-sanitizer {tool}", 30, 120, partial(sanitizer, tool)) for tool in ("memcheck", "racecheck", "initcheck")),
 ]
