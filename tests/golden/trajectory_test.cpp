@@ -66,6 +66,7 @@ TEST(GoldenFigures, HoldEveryKindOfLayer) {
 /// 2,000 steps on samples of their own: the mean loss of each 100 steps is within four deviations of what
 /// PyTorch's runs had, and that of the last 1,000 too. A seed that no PyTorch run had is one more draw of the same.
 TEST(Band, TwoThousandStepsStayInside) {
+  if (const std::string reason = testing::tested_device_missing(); !reason.empty()) GTEST_SKIP() << reason;
   const Json band = read_json("band.json");
   const int64_t window = band.at("window"), steps = band.at("steps");
   GoldenRun training(band, band.at("batch"), 1, 100, band.at("noisy_labels"));
