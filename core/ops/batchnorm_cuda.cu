@@ -243,7 +243,7 @@ __global__ void differentiate_kernel(Matrix m, const float* x, const float* dy, 
   if (!place.inside()) return;
   Group<width> term[backward_terms];
   for (int i = 0; i < backward_terms; ++i) term[i] = place.of_row(terms.array(i));
-  const auto& [mean, scale, dy_mean, slope, offset] = term;
+  const Group<width>&mean = term[0], &scale = term[1], &dy_mean = term[2], &slope = term[3], &offset = term[4];
   place.each([&]<int n>(int64_t at, int64_t stride) {
     Group<width> rows[n], gradients[n];
     load(x, at, stride, rows);

@@ -7,6 +7,7 @@
 #include "core/base/timer.hpp"
 #include "io/checkpoint.hpp"
 #include "launchers/commands/command.hpp"
+#include "launchers/run/class_names.hpp"
 #include "launchers/run/device_choice.hpp"
 #include "launchers/run/memory_check.hpp"
 #include "launchers/run/observers.hpp"
@@ -133,6 +134,8 @@ Answer evaluate_as_asked(const EvalOptions& options, Worker& worker) {
     graph = build_graph(whole ? parse_network(state.network, options.checkpoint + " (network)")
                               : read_network(options.net));
     data = std::make_unique<Dataset>(options.data);
+    check_same_classes("data", options.data, data->header().classes, options.checkpoint + "'s training data",
+                       chosen("", state, "classes", ""));
     const std::string mean = chosen(options.mean, state, "mean", "0");
     mean_image = mean_image_for(mean, state, *data);
     const Augmentation chain = evaluation_chain(chosen(options.eval_augment, state, "eval-augment", "none"));

@@ -188,7 +188,10 @@ void print_checkpoint(const InspectOptions& options, const CheckpointState& stat
   std::printf("%s: checkpoint of step %s, %s samples seen, seed %llu, %s\n", options.path.c_str(),
               with_commas(state.step).c_str(), with_commas(state.samples).c_str(),
               static_cast<unsigned long long>(state.seed), human_bytes(fs::file_size(options.path)).c_str());
-  for (const auto& [key, value] : state.notes) std::printf("%s: %s\n", key.c_str(), value.c_str());
+  for (auto [key, value] : state.notes) {
+    std::ranges::replace(value, '\n', ' ');  // names of classes stand one a line
+    std::printf("%s: %s\n", key.c_str(), value.c_str());
+  }
   Table parameters({{"parameter"}, {"shape"}, {"count", Table::Align::right}});
   for (const Segment& segment : table.segments()) {
     parameters.row({segment.name, segment.shape.text(), with_commas(static_cast<int64_t>(segment.count))});

@@ -6,6 +6,7 @@
 #include "core/base/error.hpp"
 #include "core/base/isa.hpp"
 #include "core/base/text.hpp"
+#include "launchers/run/class_names.hpp"
 #include "launchers/run/model.hpp"
 #include "launchers/run/pixel_scaling.hpp"
 
@@ -23,17 +24,6 @@ std::string machine_of(const Device& device) {
   if (word == std::string::npos) return text;
   const size_t begin = text.rfind(", ", word), end = text.find(", ", word);
   return text.erase(begin, end - begin);
-}
-
-/// A class must have the same number in both, where they name them.
-void check_same_classes(const Dataset& data, const Dataset& eval_data) {
-  const std::vector<std::string>&names = data.header().classes, &others = eval_data.header().classes;
-  if (names.empty() || others.empty() || names == others) return;
-  const auto [a, b] = std::ranges::mismatch(names, others);
-  const auto number = a - names.begin();
-  const auto name = [](auto at, const auto& all) { return at == all.end() ? "nothing" : "'" + *at + "'"; };
-  fail(ExitCode::usage, "eval-data ", eval_data.folder(), ": class ", number, " is ", name(b, others), ", in ",
-       data.folder(), " it is ", name(a, names), "; import both with the same --classes FILE");
 }
 
 }  // namespace
@@ -67,7 +57,8 @@ RunPlan make_run_plan(const TrainOptions& options, const Device& device, int wor
       fail(ExitCode::usage, "eval-data ", options.eval_data, ": its images are ", name_of(plan.eval_data->dtype()),
            ", those to train on are ", name_of(plan.data->dtype()), "; import both alike");
     }
-    check_same_classes(*plan.data, *plan.eval_data);
+    check_same_classes("eval-data", plan.eval_data->folder(), plan.eval_data->header().classes, plan.data->folder(),
+                       class_note(plan.data->header().classes));
   }
   plan.pixels = pixel_scaling(options.mean, options.scale, plan.data->header());
   if (options.mean == "image") {
@@ -134,6 +125,9 @@ CheckpointState describe_run(const TrainOptions& options, const RunPlan& plan, c
                  {"convoy", CONVOY_VERSION}};
   if (plan.shuffle == Shuffle::blocks) {
     state.notes["shuffle-blocks"] = concat(plan.blocks.block, " samples, windows of ", plan.blocks.window);
+  }
+  if (const std::string classes = class_note(plan.data->header().classes); !classes.empty()) {
+    state.notes["classes"] = classes;
   }
   state.mean_image = plan.mean_image;
   return state;

@@ -9,7 +9,7 @@ import h5py
 import pytest
 
 from idx import idx, made_up, write_pair
-from program import DATA, OK, STORAGE, USAGE, convoy, succeed
+from program import DATA, OK, STORAGE, USAGE, checkpoints, convoy, succeed
 
 
 def error_line(done, code):
@@ -254,6 +254,17 @@ def test_classes_numbered_otherwise_in_eval_data(tiny_train, pair, tmp_path):
     done = convoy(*tiny_train("run", data=tmp_path / "train", eval_data=tmp_path / "eval"))
     assert done.returncode == USAGE
     assert "class 1 is 'c', in" in done.stderr and "it is 'b'; import both with the same --classes" in done.stderr
+
+
+def test_classes_numbered_otherwise_in_a_later_evaluation(tiny_train, pair, tmp_path):
+    for part, names in (("train", "a,b,c,d"), ("other", "a,c,b,d")):
+        succeed("import", "idx", *pair, "--out", tmp_path / part, "--classes", names)
+    succeed(*tiny_train("run", data=tmp_path / "train", steps=1))
+    checkpoint = checkpoints(tmp_path / "run")[-1]
+    line = error_line(convoy("eval", "--checkpoint", checkpoint, "--data", tmp_path / "other"), USAGE)
+    assert f"data {tmp_path}/other: class 1 is 'c', in {checkpoint}'s training data it is 'b'; import both" in line
+    succeed("eval", "--checkpoint", checkpoint, "--data", tmp_path / "train")
+    assert "classes: a b c d" in succeed("inspect", checkpoint).stdout
 
 
 def test_exact_with_a_batch_that_does_not_fit_the_lanes(tiny_train):
