@@ -35,9 +35,9 @@ struct Range {
 
 template <Rule rule>
 __device__ void update_element(const RuleFactors& f, const SegmentFactors& s, float g, float& w, float& a, float& b) {
-  if (s.average_rate != 0) {
-    average_element(s.average_rate, g, w);
-  } else if constexpr (rule == Rule::sgd) {
+  if (s.average_rate != 0) return average_element(s.average_rate, g, w);
+  // NOLINTNEXTLINE(bugprone-branch-clone): before `rule` is known all branches look alike
+  if constexpr (rule == Rule::sgd) {
     sgd_element(s, g, w);
   } else if constexpr (rule == Rule::momentum) {
     momentum_element(f, s, g, w, a);

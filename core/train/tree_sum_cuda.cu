@@ -40,11 +40,11 @@ __device__ T combine(T (&values)[arity], int count) {
 
 template <typename T>
 __device__ void sum_element(float* result, const Contributions& contributions, int count, size_t i) {
-  T subtrees[arity];
+  T subtrees[arity]{};
 #pragma unroll
   for (int s = 0; s < arity; ++s) {
     if (s * arity >= count) break;
-    T values[arity];
+    T values[arity]{};
 #pragma unroll
     for (int c = 0; c < arity; ++c) {
       if (s * arity + c < count) values[c] = reinterpret_cast<const T*>(contributions.at[s * arity + c])[i];
