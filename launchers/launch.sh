@@ -147,7 +147,7 @@ warn_of_sharing() { # WORKERS WHERE
     [ "$core_count" != 1 ] || cores="one core"
     say "warning: $1 workers share $cores $2 and slow each other down"
   fi
-  if [ "$shared_gpus" = yes ]; then say "warning: $1 workers share $(list_gpus | wc -l) GPUs $2; NCCL refuses that"; fi
+  if [ "$shared_gpus" = yes ]; then say "warning: $1 workers share $(list_gpus | wc -l) GPUs $2; Convoy refuses that without --share-gpu on"; fi
 }
 
 # ---- the command ----

@@ -44,8 +44,8 @@ class Device {
   /// Whether that memory is the process's own: the host may then read and write it between ops, and no copies are
   /// needed. If not, ops are queued, and run in the order of the calls.
   virtual bool on_host() const = 0;
-  /// Copies to and from the device's memory, in order with the ops. `from` of an upload may change once it returns;
-  /// what is downloaded is there when it returns.
+  /// Copies to and from the device's memory, in order with the ops. `from` of an upload may change once it returns,
+  /// unless its pages are locked: then once the copy has run. What is downloaded is there when it returns.
   virtual void upload(void* to, const void* from, size_t bytes) = 0;
   virtual void download(void* to, const void* from, size_t bytes) = 0;
   /// Waits for all that was queued.

@@ -34,6 +34,10 @@ class ProductConv final : public Conv {
     const GemmCompute compute = gemm_compute(options.compute);
     full_ = make_products(device, per_turn_, compute);
     if (const int64_t rest = batch_ % per_turn_; rest > 0) rest_ = make_products(device, rest, compute);
+    for (int64_t first = 0; first < batch_; first += per_turn_) {
+      const int64_t images = std::min(per_turn_, batch_ - first);
+      turns_.push_back({images == per_turn_ ? full_ : rest_, first, images});
+    }
     Layout layout;
     if (!columns_.are_images()) layout.add(static_cast<size_t>(per_turn_ * columns_.per_image()) * sizeof(float));
     workspace_at_ = layout.bytes();
@@ -54,7 +58,7 @@ class ProductConv final : public Conv {
   void refresh_weights(const float* weight) override { weight_ = weight; }
 
   void forward(const OpContext& context, const float* x, const float* bias, float* y) override {
-    for (const Turn& turn : turns()) {
+    for (const Turn& turn : turns_) {
       const float* columns = gathered(context, turn, x);
       turn.products.forward->run(workspace(context), columns, weight_, bias, y + turn.first * spec_.output().count(),
                                  Write::overwrite);
@@ -62,7 +66,7 @@ class ProductConv final : public Conv {
   }
 
   void backward_data(const OpContext& context, const float* dy, float* dx, Write write) override {
-    for (const Turn& turn : turns()) {
+    for (const Turn& turn : turns_) {
       const Gemm& product = *turn.products.backward_data;
       const float* from = dy + turn.first * spec_.output().count();
       if (columns_.are_images()) {
@@ -77,7 +81,7 @@ class ProductConv final : public Conv {
 
   void backward_weights(const OpContext& context, const float* x, const float* dy, float* dweight,
                         float* dbias) override {
-    for (const Turn& turn : turns()) {
+    for (const Turn& turn : turns_) {
       const float* columns = gathered(context, turn, x);
       turn.products.backward_weights->run(workspace(context), dy + turn.first * spec_.output().count(), columns,
                                           nullptr, dweight, turn.first > 0 ? Write::accumulate : Write::overwrite);
@@ -162,15 +166,6 @@ class ProductConv final : public Conv {
     return out;
   }
 
-  std::vector<Turn> turns() const {
-    std::vector<Turn> out;
-    for (int64_t first = 0; first < batch_; first += per_turn_) {
-      const int64_t images = std::min(per_turn_, batch_ - first);
-      out.push_back({images == per_turn_ ? full_ : rest_, first, images});
-    }
-    return out;
-  }
-
   /// The columns of a turn's images.
   const float* gathered(const OpContext& context, const Turn& turn, const float* x) const {
     if (columns_.are_images()) return x;
@@ -187,6 +182,7 @@ class ProductConv final : public Conv {
   const gemm::ColumnSums bias_sums_;
   int64_t per_turn_ = 1;
   Products full_, rest_;
+  std::vector<Turn> turns_;
   size_t workspace_at_ = 0, scratch_bytes_ = 0;
   const float* weight_ = nullptr;
 };

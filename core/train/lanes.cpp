@@ -17,14 +17,18 @@ namespace {
 /// Images and labels of one pass where the device reads them: a copy, unless that is where they are.
 class DeviceInput {
  public:
-  DeviceInput(Device& device, const Net& net, int64_t images) : device_(device) {
+  DeviceInput(Device& device, const Net& net, int64_t images)
+      : device_(device), pixel_bytes_(pixel_bytes(net, images)), label_bytes_(label_bytes(images)) {
     if (device.on_host()) return;
-    const PixelsSpec& pixels = net.options().pixels;
-    pixel_bytes_ = static_cast<size_t>(images * pixels.input.count()) * size_of(pixels.dtype);
-    label_bytes_ = static_cast<size_t>(images) * sizeof(int32_t);
     pixels_ = DeviceBuffer(device, pixel_bytes_, "images");
     labels_ = DeviceBuffer(device, label_bytes_, "labels");
   }
+
+  static size_t pixel_bytes(const Net& net, int64_t images) {
+    const PixelsSpec& pixels = net.options().pixels;
+    return static_cast<size_t>(images * pixels.input.count()) * size_of(pixels.dtype);
+  }
+  static size_t label_bytes(int64_t images) { return static_cast<size_t>(images) * sizeof(int32_t); }
 
   NetBatch take(const NetBatch& batch) const {
     if (device_.on_host()) return batch;
@@ -39,7 +43,7 @@ class DeviceInput {
 
  private:
   Device& device_;
-  size_t pixel_bytes_ = 0, label_bytes_ = 0;
+  size_t pixel_bytes_, label_bytes_;
   DeviceBuffer pixels_, labels_;
 };
 
@@ -189,6 +193,12 @@ size_t Lanes::bytes(const Net& net, const LaneOptions& options) {
   const size_t layers = options.passes > 1 ? teams * net.largest_layer() : 0;
   const size_t lanes = static_cast<size_t>(options.lanes - 1) * net.segments().size();
   return teams * net.activation_bytes() + (lanes + layers) * sizeof(float);
+}
+
+size_t Lanes::input_bytes(const Net& net, const LaneOptions& options) {
+  const size_t images =
+      DeviceInput::pixel_bytes(net, options.lane_batch) + DeviceInput::label_bytes(options.lane_batch);
+  return static_cast<size_t>(options.teams()) * images;
 }
 
 Lanes::Seconds Lanes::run(const Batch& batch, GradientSink& sink, std::span<ScoreTotals> totals) {

@@ -43,6 +43,9 @@ class Lanes {
   /// allocates.
   static size_t bytes(const Net& net, const LaneOptions& options);
 
+  /// Bytes of images and labels that it allocates on a device with memory of its own.
+  static size_t input_bytes(const Net& net, const LaneOptions& options);
+
   struct Seconds {
     double forward = 0, backward = 0;  // of the slowest team
   };

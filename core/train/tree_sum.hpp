@@ -12,7 +12,8 @@ namespace convoy {
 /// the tree over all their lanes. `result` may be one of the contributions, but not overlap one otherwise.
 void tree_sum(std::span<float> result, std::span<const float* const> contributions);
 
-/// The same bits in the device's memory, of up to 64 contributions. On a GPU this is queued.
+/// The same bits in the device's memory. On a GPU this is queued, and of so many contributions at most.
+constexpr int most_tree_sum_contributions = 64;
 void tree_sum(Device& device, std::span<float> result, std::span<const float* const> contributions);
 void tree_sum_cuda(Device& device, std::span<float> result, std::span<const float* const> contributions);
 

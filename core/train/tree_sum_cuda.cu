@@ -9,7 +9,7 @@
 namespace convoy {
 namespace {
 
-constexpr int most = 64;
+constexpr int most = most_tree_sum_contributions;
 constexpr int width = 4;
 constexpr int arity = 8;  // contributions that are combined at once
 static_assert(arity * arity == most);

@@ -53,6 +53,7 @@ MemoryPlan Model::device_plan(bool state) const {
     for (const std::string& slot : slot_names_) plan.parts.push_back({slot, flat});
   }
   add_lanes(plan);
+  plan.parts.push_back({"images", Lanes::input_bytes(net_, lane_options_)});
   plan.parts.push_back({"packed weights", net_.packed_bytes()});
   return plan;
 }

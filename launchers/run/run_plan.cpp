@@ -6,6 +6,7 @@
 #include "core/base/error.hpp"
 #include "core/base/isa.hpp"
 #include "core/base/text.hpp"
+#include "core/train/tree_sum.hpp"
 #include "launchers/run/class_names.hpp"
 #include "launchers/run/model.hpp"
 #include "launchers/run/pixel_scaling.hpp"
@@ -76,6 +77,11 @@ RunPlan make_run_plan(const TrainOptions& options, const Device& device, int wor
                              .parameters = plan.graph.parameters(),
                              .mixing = plan.graph.mixes_images() ? Mixing::within_lane : Mixing::none,
                              .bits = options.exact ? Bits::exact : Bits::repeatable});
+  if (!device.on_host() && plan.lanes.worker.lanes > most_tree_sum_contributions) {
+    fail(ExitCode::usage, "lanes ", plan.lanes.total_lanes, ": a GPU sums at most ", most_tree_sum_contributions,
+         " of them, and each worker would have ", plan.lanes.worker.lanes, "; use --lanes ",
+         most_tree_sum_contributions * workers, " or more workers");
+  }
   plan.input = plan_input(training_pictures(plan, plan.graph.input(), 0),
                           {.share = options.batch / workers,
                            .threads = options.input_threads,

@@ -83,7 +83,8 @@ def test_evaluation_is_that_of_the_cpu(train, tiny):
 
 def test_the_plan_names_the_gpus_memory(tiny_train):
     done = succeed(*tiny_train("run", steps=1, backend="cuda"), binary=CUDA)
-    assert "memory of each GPU" in done.stderr
+    line = next(line for line in done.stderr.splitlines() if line.startswith("memory of each GPU"))
+    assert "momentum" in line and f"images {32 * (12 * 12 + 4) / 1024:.1f} KiB" in line
     assert "GPU 0, CUDA on the CPU" in done.stderr
 
 
@@ -102,6 +103,12 @@ def test_two_workers_on_one_gpu_are_asked_whether_they_mean_it(tiny_train):
     done = convoy(*tiny_train("run", steps=1, backend="cuda"), workers=2, binary=CUDA)
     assert done.returncode == USAGE
     assert "--share-gpu on" in done.stderr
+
+
+def test_more_lanes_than_a_gpu_sums(tiny_train):
+    done = convoy(*tiny_train("run", steps=1, backend="cuda", exact="on", lanes=128, batch=128), binary=CUDA)
+    assert done.returncode == USAGE
+    assert "lanes 128" in done.stderr and "--lanes 64" in done.stderr
 
 
 def test_without_a_gpu_cuda_is_an_error_and_auto_takes_the_cpu(tiny_train):
