@@ -89,9 +89,17 @@ bool common(const std::vector<const ShardHeader*>& headers, Statistic statistic)
                      [&](const ShardHeader* header) { return header->*statistic == headers.front()->*statistic; });
 }
 
-/// Mean and deviation over all shards, each weighted by its images; none where a shard does not tell its own. Where all
-/// say the same it is kept as it is, to the bit: so it is in datasets of version 1.
+/// Mean and deviation over all shards: exactly, where each tells its sums; else each shard's weighted by its images,
+/// and none where one does not tell its own. Where all say the same it is kept as it is, to the bit: so it is in
+/// datasets of version 1.
 void combine_statistics(const std::vector<const ShardHeader*>& headers, ShardHeader& whole) {
+  whole.pixels = {};
+  if (std::ranges::all_of(headers, [](const ShardHeader* header) { return header->pixels.count > 0; })) {
+    for (const ShardHeader* header : headers) whole.pixels.add(header->pixels);
+    whole.mean = whole.pixels.mean();
+    whole.deviation = whole.pixels.deviation();
+    return;
+  }
   whole.mean = headers.front()->mean;
   whole.deviation = headers.front()->deviation;
   if (common(headers, &ShardHeader::mean) && common(headers, &ShardHeader::deviation)) return;

@@ -101,6 +101,7 @@ std::vector<std::string> read_texts(const File& file, const std::string& object,
 /// The only text of an attribute.
 std::string read_text(const File& file, const std::string& object, const std::string& name);
 std::vector<double> read_doubles(const File& file, const std::string& object, const std::string& name);
+std::vector<uint64_t> read_uints(const File& file, const std::string& object, const std::string& name);
 int64_t read_int(const File& file, const std::string& object, const std::string& name);
 uint64_t read_uint(const File& file, const std::string& object, const std::string& name);
 
@@ -120,6 +121,8 @@ void write_attribute(const File& file, const std::string& object, const std::str
                      const std::vector<std::string>& texts);
 void write_attribute(const File& file, const std::string& object, const std::string& name,
                      const std::vector<double>& values);
+void write_attribute(const File& file, const std::string& object, const std::string& name,
+                     const std::vector<uint64_t>& values);
 void write_attribute(const File& file, const std::string& object, const std::string& name, int64_t value);
 void write_attribute(const File& file, const std::string& object, const std::string& name, uint64_t value);
 void write_attribute(const File& file, const std::string& object, const std::string& name, uint32_t value);

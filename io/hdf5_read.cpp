@@ -91,6 +91,16 @@ std::vector<std::string> collect_texts(hid_t stored, hid_t space, ReadInto read_
   return texts;
 }
 
+/// All numbers of an attribute, converted to T.
+template <typename T>
+std::vector<T> read_numbers(const File& file, const std::string& object, const std::string& name, hid_t memory_type) {
+  const Handle attribute = open_attribute(file, object, name);
+  const Handle space(H5Aget_space(attribute.get()), H5Sclose);
+  std::vector<T> values(static_cast<size_t>(std::max<hssize_t>(H5Sget_simple_extent_npoints(space.get()), 0)));
+  if (H5Aread(attribute.get(), memory_type, values.data()) < 0) fail_reading(file, "attribute " + name);
+  return values;
+}
+
 /// One number of an integer type.
 template <typename T>
 T read_number(const File& file, const std::string& object, const std::string& name, hid_t memory_type) {
@@ -291,11 +301,11 @@ std::string read_text(const File& file, const std::string& object, const std::st
 }
 
 std::vector<double> read_doubles(const File& file, const std::string& object, const std::string& name) {
-  const Handle attribute = open_attribute(file, object, name);
-  const Handle space(H5Aget_space(attribute.get()), H5Sclose);
-  std::vector<double> values(static_cast<size_t>(std::max<hssize_t>(H5Sget_simple_extent_npoints(space.get()), 0)));
-  if (H5Aread(attribute.get(), H5T_NATIVE_DOUBLE, values.data()) < 0) fail_reading(file, "attribute " + name);
-  return values;
+  return read_numbers<double>(file, object, name, H5T_NATIVE_DOUBLE);
+}
+
+std::vector<uint64_t> read_uints(const File& file, const std::string& object, const std::string& name) {
+  return read_numbers<uint64_t>(file, object, name, H5T_NATIVE_UINT64);
 }
 
 int64_t read_int(const File& file, const std::string& object, const std::string& name) {

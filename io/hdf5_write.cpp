@@ -112,6 +112,11 @@ void write_attribute(const File& file, const std::string& object, const std::str
             values.data());
 }
 
+void write_attribute(const File& file, const std::string& object, const std::string& name,
+                     const std::vector<uint64_t>& values) {
+  write_one(file, object, name, H5T_STD_U64LE, H5T_NATIVE_UINT64, {static_cast<int64_t>(values.size())}, values.data());
+}
+
 void write_attribute(const File& file, const std::string& object, const std::string& name, int64_t value) {
   write_one(file, object, name, H5T_STD_I64LE, H5T_NATIVE_INT64, {}, &value);
 }

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 namespace convoy {
 namespace {
@@ -10,18 +11,58 @@ namespace {
 constexpr size_t block_pixels = 512;
 constexpr int64_t most_blocks = 66051;    // times 255^2 stays below 2^32
 constexpr int64_t most_images = 1 << 24;  // times 255 does
+constexpr uint64_t most_pixels = uint64_t{1} << 48;  // times 255^2 stays below 2^64
+using Wide = __int128;
+
+/// n^2 times the variance, n * sum of squares - square of sum, as an integer: nothing cancels.
+Wide scaled_variance(const PixelTotals& totals, size_t c) {
+  return Wide{totals.count} * totals.squares[c] - Wide{totals.sums[c]} * totals.sums[c];
+}
 
 }  // namespace
 
+void PixelTotals::add(const PixelTotals& others) {
+  count += others.count;
+  sums.resize(others.sums.size());
+  squares.resize(others.squares.size());
+  for (size_t c = 0; c < sums.size(); ++c) {
+    sums[c] += others.sums[c];
+    squares[c] += others.squares[c];
+  }
+}
+
+bool PixelTotals::plausible(int64_t channels) const {
+  if (count > most_pixels || std::cmp_not_equal(sums.size(), channels) || squares.size() != sums.size()) return false;
+  for (size_t c = 0; c < sums.size(); ++c) {
+    if (sums[c] > 255 * count || squares[c] > 255 * sums[c] || scaled_variance(*this, c) < 0) return false;
+  }
+  return true;
+}
+
+std::vector<double> PixelTotals::mean() const {
+  std::vector<double> means(sums.size());
+  for (size_t c = 0; c < means.size() && count > 0; ++c) {
+    means[c] = static_cast<double>(sums[c]) / static_cast<double>(count);
+  }
+  return means;
+}
+
+std::vector<double> PixelTotals::deviation() const {
+  std::vector<double> deviations(sums.size());
+  for (size_t c = 0; c < deviations.size() && count > 0; ++c) {
+    deviations[c] = std::sqrt(static_cast<double>(scaled_variance(*this, c))) / static_cast<double>(count);
+  }
+  return deviations;
+}
+
 PixelSums::PixelSums(int64_t channels)
     : channels_(static_cast<size_t>(channels)),
-      sums_(channels_),
-      squares_(channels_),
+      totals_{.sums = std::vector<uint64_t>(channels_), .squares = std::vector<uint64_t>(channels_)},
       block_sums_(channels_ * block_pixels),
       block_squares_(channels_ * block_pixels) {}
 
 void PixelSums::add(std::span<const uint8_t> pixels) {
-  pixels_ += pixels.size() / channels_;
+  totals_.count += pixels.size() / channels_;
   while (!pixels.empty()) {
     const std::span<const uint8_t> block = pixels.first(std::min(pixels.size(), block_sums_.size()));
     for (size_t i = 0; i < block.size(); ++i) {
@@ -36,33 +77,17 @@ void PixelSums::add(std::span<const uint8_t> pixels) {
 
 void PixelSums::flush() {
   for (size_t i = 0; i < block_sums_.size(); ++i) {
-    sums_[i % channels_] += block_sums_[i];
-    squares_[i % channels_] += block_squares_[i];
+    totals_.sums[i % channels_] += block_sums_[i];
+    totals_.squares[i % channels_] += block_squares_[i];
   }
   std::fill(block_sums_.begin(), block_sums_.end(), 0);
   std::fill(block_squares_.begin(), block_squares_.end(), 0);
   blocks_ = 0;
 }
 
-std::vector<double> PixelSums::mean() {
+const PixelTotals& PixelSums::totals() {
   flush();
-  std::vector<double> means(channels_);
-  for (size_t c = 0; c < channels_ && pixels_ > 0; ++c) {
-    means[c] = static_cast<double>(sums_[c]) / static_cast<double>(pixels_);
-  }
-  return means;
-}
-
-std::vector<double> PixelSums::deviation() {
-  flush();
-  std::vector<double> deviations(channels_);
-  for (size_t c = 0; c < channels_ && pixels_ > 0; ++c) {
-    // n^2 times the variance, n * sum of squares - square of sum, as an integer: nothing cancels.
-    using Wide = unsigned __int128;
-    const Wide scaled_variance = Wide{pixels_} * squares_[c] - Wide{sums_[c]} * sums_[c];
-    deviations[c] = std::sqrt(static_cast<double>(scaled_variance)) / static_cast<double>(pixels_);
-  }
-  return deviations;
+  return totals_;
 }
 
 void MeanImageSum::add(std::span<const uint8_t> image) {

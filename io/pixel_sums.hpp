@@ -8,22 +8,32 @@
 
 namespace convoy {
 
-/// Per channel, in pixel units.
+/// What all pixels of some images sum up to. Those of several shards add up to those of a dataset, whatever the shards.
+struct PixelTotals {
+  uint64_t count = 0;                   // pixels of one channel; 0: nothing is known
+  std::vector<uint64_t> sums, squares;  // (C)
+
+  void add(const PixelTotals& others);
+  /// Whether uint8 pixels of `channels` channels can sum up to this.
+  bool plausible(int64_t channels) const;
+  /// Per channel, in pixel units; 0 of no pixels.
+  std::vector<double> mean() const;
+  std::vector<double> deviation() const;
+  bool operator==(const PixelTotals&) const = default;
+};
+
 class PixelSums {
  public:
   explicit PixelSums(int64_t channels);
   /// Pixels of one image or several, (..., C): their number is a multiple of the channels.
   void add(std::span<const uint8_t> pixels);
-  /// Of each channel; 0 where nothing was added.
-  std::vector<double> mean();
-  std::vector<double> deviation();
+  const PixelTotals& totals();
 
  private:
   void flush();
 
   size_t channels_;
-  uint64_t pixels_ = 0;                               // of one channel
-  std::vector<uint64_t> sums_, squares_;              // of whole channels
+  PixelTotals totals_;
   std::vector<uint32_t> block_sums_, block_squares_;  // of places in blocks: loops over these are vectors
   int64_t blocks_ = 0;                                // since the last flush
 };

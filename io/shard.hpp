@@ -9,9 +9,10 @@
 //   /mean_image  float32 (H,W,C), of this shard, where all its images have one size; may be absent
 //   root attributes (texts of fixed length): format "convoy-shard", version 2, encoding ("jpeg"; absent: raw), classes
 //   (strings, may be none), class_count, mean and deviation (float64, per channel, over this shard's images, in pixel
-//   units; in version 1 over the whole dataset), image_h, image_w and image_c (int64; of encoded shards; h = w = 0
-//   where sizes differ), labels_crc32c, offsets_crc32c and mean_image_crc32c (uint32, of the little-endian bytes),
-//   shard, shards, dataset_id
+//   units; in version 1 over the whole dataset), pixel_count (uint64, of one channel), pixel_sums and pixel_squares
+//   (uint64, per channel, of the pixels and of their squares; like the count they may be absent), image_h, image_w and
+//   image_c (int64; of encoded shards; h = w = 0 where sizes differ), labels_crc32c, offsets_crc32c and
+//   mean_image_crc32c (uint32, of the little-endian bytes), shard, shards, dataset_id
 #pragma once
 
 #include <cstdint>
@@ -23,6 +24,7 @@
 #include "core/tensor/dtype.hpp"
 #include "core/tensor/shape.hpp"
 #include "io/image/image.hpp"
+#include "io/pixel_sums.hpp"
 
 namespace convoy {
 
@@ -35,7 +37,8 @@ struct ShardHeader {
   int64_t count = 0;
   std::vector<std::string> classes;     // may be empty: names unknown
   int64_t class_count = 0;              // 1 + largest label of the dataset where names are unknown
-  std::vector<double> mean, deviation;  // of this shard's images
+  PixelTotals pixels;                   // of this shard's images; unknown of files that others made
+  std::vector<double> mean, deviation;  // of the same; empty where unknown
   std::string dataset_id;               // the same in all shards of a dataset
   int shard = 0, shards = 1;
 };

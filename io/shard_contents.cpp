@@ -199,6 +199,15 @@ void read_description(const hdf5::File& file, ShardHeader& header) {
   if (has("dataset_id")) header.dataset_id = hdf5::read_text(file, "/", "dataset_id");
   if (has("shard")) header.shard = static_cast<int>(hdf5::read_int(file, "/", "shard"));
   if (has("shards")) header.shards = static_cast<int>(hdf5::read_int(file, "/", "shards"));
+  if (has("pixel_count") && has("pixel_sums") && has("pixel_squares")) {
+    header.pixels = {.count = hdf5::read_uint(file, "/", "pixel_count"),
+                     .sums = hdf5::read_uints(file, "/", "pixel_sums"),
+                     .squares = hdf5::read_uints(file, "/", "pixel_squares")};
+    if (!header.pixels.plausible(header.image[2])) {
+      fail(ExitCode::data, file.path, ": pixel_count, pixel_sums and pixel_squares cannot be those of pixels with ",
+           header.image[2], " channels; import the dataset again");
+    }
+  }
   const auto channels = static_cast<size_t>(header.image[2]);
   for (const std::vector<double>* values : {&header.mean, &header.deviation}) {
     if (!values->empty() && values->size() != channels) {

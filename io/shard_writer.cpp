@@ -144,6 +144,9 @@ void ShardWriter::Impl::add_description(const hdf5::File& layout) {
   }
   hdf5::write_attribute(layout, "/", "classes", header.classes);
   hdf5::write_attribute(layout, "/", "class_count", header.class_count);
+  hdf5::write_attribute(layout, "/", "pixel_count", header.pixels.count);
+  hdf5::write_attribute(layout, "/", "pixel_sums", header.pixels.sums);
+  hdf5::write_attribute(layout, "/", "pixel_squares", header.pixels.squares);
   hdf5::write_attribute(layout, "/", "mean", header.mean);
   hdf5::write_attribute(layout, "/", "deviation", header.deviation);
   hdf5::write_attribute(layout, "/", "labels_crc32c", crc32c(labels.data(), labels.size() * sizeof(int32_t)));
@@ -154,8 +157,9 @@ void ShardWriter::Impl::add_description(const hdf5::File& layout) {
 
 void ShardWriter::Impl::finish() {
   header.count = static_cast<int64_t>(labels.size());
-  header.mean = sums.mean();
-  header.deviation = sums.deviation();
+  header.pixels = sums.totals();
+  header.mean = header.pixels.mean();
+  header.deviation = header.pixels.deviation();
   write_pending();
   const hdf5::Draft draft(path, offset + stored);
   hdf5::Region images;

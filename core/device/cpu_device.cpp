@@ -52,8 +52,8 @@ class CpuDevice final : public Device {
   }
 
   bool on_host() const override { return true; }
-  void upload(void* to, const void* from, size_t bytes) override { std::memcpy(to, from, bytes); }
-  void download(void* to, const void* from, size_t bytes) override { std::memcpy(to, from, bytes); }
+  void upload(void* to, const void* from, size_t bytes) override { copy(to, from, bytes); }
+  void download(void* to, const void* from, size_t bytes) override { copy(to, from, bytes); }
   void synchronize() override {}
   std::unique_ptr<Copier> make_copier() override {
     fail(ExitCode::internal, "the CPU's memory is the host's: there is nothing to copy");
@@ -63,6 +63,11 @@ class CpuDevice final : public Device {
   size_t free_bytes() const override { return 0; }
 
  private:
+  /// Nothing may stand at null, where memcpy may not look even for no bytes.
+  static void copy(void* to, const void* from, size_t bytes) {
+    if (bytes > 0) std::memcpy(to, from, bytes);
+  }
+
   static size_t rounded(size_t bytes, size_t border) {
     return std::max(border, (bytes + border - 1) / border * border);
   }

@@ -47,6 +47,7 @@ class CifarSource : public SampleSource {
     uint64_t offset;
   };
   void open_folder_of(const fs::path& folder);
+  void open_file(const SourceFile& file);
   void open_archive(const SourceFile& file);
   bool wants(std::string_view leaf) const;
   void add_part(Part part);
@@ -61,8 +62,10 @@ class CifarSource : public SampleSource {
   int64_t size_ = 0;
 };
 
+constexpr std::array name_files = {"batches.meta.txt", "fine_label_names.txt", "coarse_label_names.txt"};
+
 bool is_names(std::string_view leaf) {
-  return leaf == "batches.meta.txt" || leaf == "fine_label_names.txt" || leaf == "coarse_label_names.txt";
+  return std::ranges::find(name_files, leaf) != name_files.end();
 }
 
 std::string bytes_at(const FileDescriptor& file, const std::string& shown, uint64_t begin, uint64_t bytes) {
@@ -120,6 +123,20 @@ void CifarSource::open_folder_of(const fs::path& folder) {
   }
 }
 
+/// With the names of classes that may lie beside it.
+void CifarSource::open_file(const SourceFile& source) {
+  FileDescriptor file = open_to_read(source.path);
+  const uint64_t bytes = size_of_file(file, source.shown);
+  add_part({.shown = source.shown, .file = std::move(file), .bytes = bytes});
+  for (const char* name : name_files) {
+    const std::string path = fs::path(source.path).replace_filename(name).string();
+    std::error_code error;
+    if (!fs::is_regular_file(path, error)) continue;
+    const FileDescriptor names = open_to_read(path);
+    texts_[name] = bytes_at(names, path, 0, size_of_file(names, path));
+  }
+}
+
 void CifarSource::open_archive(const SourceFile& source) {
   FileDescriptor file = open_to_read(source.path);
   TarIndex index = index_tar(file, source.shown, 0, size_of_file(file, source.shown));
@@ -151,9 +168,7 @@ CifarSource::CifarSource(const SourceOptions& options) : wanted_part_(options.pa
     if (fs::is_directory(file.path, error)) {
       open_folder_of(file.path);
     } else if (file.shown.ends_with(".bin")) {
-      FileDescriptor opened = open_to_read(file.path);
-      const uint64_t bytes = size_of_file(opened, file.shown);
-      add_part({.shown = file.shown, .file = std::move(opened), .bytes = bytes});
+      open_file(file);
     } else {
       open_archive(file);
     }

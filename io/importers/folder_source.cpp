@@ -19,6 +19,7 @@ class FolderSource : public ListedSource {
  private:
   void list(const fs::path& folder);
   void list_class(const fs::path& folder);
+  std::string deeper_;  // the first folder that holds folders, where one for each class was expected
 };
 
 [[noreturn]] void fail_listing(const fs::path& folder, const std::error_code& error) {
@@ -31,6 +32,10 @@ FolderSource::FolderSource(const SourceOptions& options) {
   for (const SourceFile& file : options.files) {
     list(fs::path(file.path).lexically_normal());
     all += (all.empty() ? "" : ", ") + file.shown;
+  }
+  if (entries_.empty() && !deeper_.empty()) {
+    fail(ExitCode::data, all, ": holds no pictures in class folders (CLASS/*.jpg, .jpeg or .png), but ", deeper_,
+         " may hold the class folders; give that one");
   }
   settle(options.class_list, all);
 }
@@ -60,6 +65,7 @@ void FolderSource::list_class(const fs::path& folder) {
     std::error_code unknown;
     if (child.is_directory(unknown)) {
       leave_out("folders within class folders", path);
+      if (deeper_.empty()) deeper_ = folder.string();
       continue;
     }
     if (!is_picture(leaf_of(path), path)) continue;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <fstream>
+#include <set>
 
 #include "core/base/error.hpp"
 #include "io/importers/listed_source.hpp"
@@ -35,15 +36,25 @@ std::vector<std::string> read_lines(const std::string& path) {
   return lines;
 }
 
+std::string first_word(const std::string& line) {
+  return line.substr(0, line.find_first_of(" \t"));
+}
+
 /// The class that a line of the file of labels names: itself, or the class of that number.
-std::string class_of(const std::string& line, size_t number, const SourceOptions& options) {
+std::string class_of(const std::string& line, size_t number, const SourceOptions& options,
+                     const std::set<std::string>& known) {
   const auto refuse = [&](const auto&... why) { fail(ExitCode::data, options.labels, ": line ", number, " ", why...); };
   if (line.empty() || line.find_first_of(" \t,") != std::string::npos) {
     refuse("is \"", line.substr(0, 40), "\"; a line is one number, 1 to the number of classes, or one class");
   }
   int64_t value = 0;
   const auto [end, error] = std::from_chars(line.data(), line.data() + line.size(), value);
-  if (error != std::errc{} || end != line.data() + line.size()) return line;
+  if (error != std::errc{} || end != line.data() + line.size()) {
+    if (!known.empty() && !known.contains(line)) {
+      refuse("is \"", line, "\", which is none of the ", known.size(), " classes of --classes; correct either");
+    }
+    return line;
+  }
   if (options.class_list.empty()) {
     fail(ExitCode::usage, options.labels,
          ": holds numbers; tell by --classes FILE which classes they count, one a line "
@@ -52,8 +63,7 @@ std::string class_of(const std::string& line, size_t number, const SourceOptions
   if (value < 1 || std::cmp_greater(value, options.class_list.size())) {
     refuse("is ", value, ", outside 1 to ", options.class_list.size(), ", the classes of --classes; correct either");
   }
-  const std::string& name = options.class_list[static_cast<size_t>(value - 1)];
-  return name.substr(0, name.find_first_of(" \t"));
+  return first_word(options.class_list[static_cast<size_t>(value - 1)]);
 }
 
 ImagenetSource::ImagenetSource(const SourceOptions& options) : ArchivedSource(options.files) {
@@ -118,9 +128,11 @@ void ImagenetSource::take_labelled(const Archive& archive, const SourceOptions& 
          archive.shown, "; give files that belong together");
   }
   std::ranges::sort(pictures, {}, [](const TarMember& member) { return leaf_of(member.name); });
+  std::set<std::string> known;
+  for (const std::string& line : options.class_list) known.insert(first_word(line));
   for (size_t i = 0; i < pictures.size(); ++i) {
     TarMember& member = pictures[i];
-    add(class_of(lines[i], i + 1, options),
+    add(class_of(lines[i], i + 1, options, known),
         {.name = std::move(member.name), .offset = member.offset, .bytes = member.bytes});
   }
 }

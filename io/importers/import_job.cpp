@@ -177,7 +177,7 @@ ImportSummary ImportJob::finish() const {
                         .shards = header_.shards,
                         .kept = kept_,
                         .encoding = header_.encoding,
-                        .skipped = gather_skipped(options_.out, header_.shards),
+                        .skipped = gather_skipped(options_.out, header_.shards, source_.damage()),
                         .left_out = source_.left_out(),
                         .damage = source_.damage()};
   if (std::cmp_equal(summary.skipped.size(), source_.size())) {

@@ -27,6 +27,10 @@ std::string on_one_line(std::string text) {
   return text;
 }
 
+std::string line_of(const Skipped& one) {
+  return on_one_line(one.name) + "\t" + on_one_line(one.reason);
+}
+
 void read_list(const std::string& path, std::vector<std::string>& lines) {
   std::ifstream file(path);
   for (std::string line; std::getline(file, line);) lines.push_back(line);
@@ -66,7 +70,7 @@ void save_skipped_of_shard(const std::string& folder, int shard, const std::vect
     return;
   }
   std::string text;
-  for (const Skipped& one : skipped) text += on_one_line(one.name) + "\t" + on_one_line(one.reason) + "\n";
+  for (const Skipped& one : skipped) text += line_of(one) + "\n";
   write_file(path, text);
 }
 
@@ -81,12 +85,19 @@ void forget_skipped(const std::string& folder) {
   for (const std::string& path : paths) unlink(path.c_str());
 }
 
-std::vector<Skipped> gather_skipped(const std::string& folder, int shards) {
+std::vector<Skipped> gather_skipped(const std::string& folder, int shards, const std::vector<std::string>& damage) {
   const std::string path = folder + "/skipped.txt";
   std::vector<std::string> lines;
   read_list(path, lines);
   const size_t before = lines.size();
   for (int shard = 0; shard < shards; ++shard) read_list(list_of_shard(folder, shard), lines);
+  std::set<std::string> of_archives;
+  for (const std::string& text : damage) {
+    const size_t colon = std::min(text.find(": "), text.size());
+    const std::string reason = text.substr(std::min(colon + 2, text.size()));
+    of_archives.insert(line_of({.name = text.substr(0, colon), .reason = reason}));
+  }
+  lines.insert(lines.end(), of_archives.begin(), of_archives.end());
   std::set<std::string> seen;
   std::erase_if(lines, [&](const std::string& line) { return !seen.insert(line).second; });
   if (lines.size() > before) {
@@ -98,6 +109,7 @@ std::vector<Skipped> gather_skipped(const std::string& folder, int shards) {
 
   std::vector<Skipped> skipped;
   for (const std::string& line : lines) {
+    if (of_archives.contains(line)) continue;
     const size_t tab = line.find('\t');
     skipped.push_back({.name = line.substr(0, tab), .reason = tab == std::string::npos ? "" : line.substr(tab + 1)});
   }

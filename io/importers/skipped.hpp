@@ -26,7 +26,8 @@ void save_skipped_of_shard(const std::string& folder, int shard, const std::vect
 /// Removes all such lists, of an import of which nothing is left: they would be taken for the next one's.
 void forget_skipped(const std::string& folder);
 /// Gathers what shards [0, shards) left out into FOLDER/skipped.txt, a line each, NAME and REASON with a tab between;
-/// what a call before this one has gathered stays. Returns all of it.
-std::vector<Skipped> gather_skipped(const std::string& folder, int shards);
+/// what a call before this one has gathered stays. `damage` ("ARCHIVE: what is wrong with it"), behind which any number
+/// of samples may be missing, is written there too. Returns the samples.
+std::vector<Skipped> gather_skipped(const std::string& folder, int shards, const std::vector<std::string>& damage);
 
 }  // namespace convoy

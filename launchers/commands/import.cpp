@@ -119,6 +119,9 @@ ImportArguments parse_import_arguments(const Arguments& arguments) {
   a.source.class_list = read_classes(a.classes);
   read_size(a.size, a.options);
   a.options.encoding = a.encoding == "jpeg" ? Encoding::jpeg : Encoding::raw;
+  if (a.options.encoding == Encoding::raw && flags.find("quality")) {
+    fail(ExitCode::usage, "--quality: raw pixels have none; leave it out, or give --encoding jpeg");
+  }
   a.options.shuffle = a.shuffle == "on"    ? ImportShuffle::on
                       : a.shuffle == "off" ? ImportShuffle::off
                                            : ImportShuffle::by_source;
@@ -152,12 +155,12 @@ void print_summary(const ImportResult& result) {
   }
   for (const std::string& damage : s.damage) std::printf("  %s\n", damage.c_str());
   for (const SkippedGroup& group : group_skipped(s.skipped)) {
-    std::printf("  skipped %zu: %s: %s%s\n", group.count, group.reason.c_str(), join(group.names, ", ").c_str(),
+    std::printf("  skipped %s: %s: %s%s\n", with_commas(static_cast<int64_t>(group.count)).c_str(), group.reason.c_str(), join(group.names, ", ").c_str(),
                 group.count > group.names.size() ? ", ..." : "");
   }
-  if (!s.skipped.empty()) std::printf("  all that was skipped is named in %s/skipped.txt\n", s.out.c_str());
+  if (!s.skipped.empty() || !s.damage.empty()) std::printf("  all that was skipped is named in %s/skipped.txt\n", s.out.c_str());
   for (const auto& [reason, group] : s.left_out) {
-    std::printf("  left out %lld: %s: %s%s\n", static_cast<long long>(group.count), reason.c_str(),
+    std::printf("  left out %s: %s: %s%s\n", with_commas(group.count).c_str(), reason.c_str(),
                 join(group.names, ", ").c_str(), std::cmp_greater(group.count, group.names.size()) ? ", ..." : "");
   }
 }

@@ -121,13 +121,17 @@ class Job:
         return self
 
     def until_requeued(self, restarts=1):
+        """Waits for it, and keeps the job from starting by itself before start_now()."""
         wait_for(lambda: self.field("Restarts") == str(restarts) and self.state() == "PENDING",
                  lambda: f"requeued\n{self.about()}", every=0.3)
+        self.slurm.run("scontrol", "hold", self.number)
 
     def start_now(self, restarts=1):
         """Slurm holds a requeued job for two minutes. This may be cut short, but not at once: a node refuses a start that
         was granted in the second of the last end, and then the job is lost."""
         time.sleep(7)
+        self.slurm.run("scontrol", "release", self.number)
+
         def started():
             self.slurm.run("scontrol", "update", f"JobId={self.number}", "StartTime=now")
             return f"attempt {restarts + 1}, on" in self.output()

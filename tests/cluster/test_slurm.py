@@ -33,6 +33,14 @@ def slurm():
     assert slurm.processes() == [] and not slurm.state.exists()
 
 
+@pytest.fixture(autouse=True)
+def no_job_left(slurm):
+    """A test that failed leaves none to the next."""
+    yield
+    slurm.run("scancel", "--user=root")
+    wait_for(lambda: slurm.run("squeue", "--noheader").stdout == "", lambda: slurm.run("squeue").stdout)
+
+
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
     folder = tmp_path_factory.mktemp("data")

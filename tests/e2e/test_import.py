@@ -154,7 +154,8 @@ def test_imagenets_validation_pictures(tmp_path):
     assert run("numbers.txt", "--classes", tmp_path / "classes.txt") == [2, 1, 2, 0, 1, 1]
 
     for content, code, says in (("1\n2\n", 3, "2 labels for 6 pictures"), ("9\n" * 6, 3, "line 1 is 9.*1 to 3"),
-                                ("a b\n" * 6, 3, "line 1")):
+                                ("a b\n" * 6, 3, "line 1"),
+                                ("cat\n" * 3 + "zebra\n" * 3, 3, "bad.txt: line 4 is .zebra.*none of the 3")):
         (tmp_path / "bad.txt").write_text(content)
         done = convoy("import", "imagenet", tmp_path / "val.tar", "--labels", tmp_path / "bad.txt", "--classes",
                       tmp_path / "classes.txt", "--out", tmp_path / "bad")
@@ -190,7 +191,7 @@ def test_cifar_10(tmp_path):
         said = answer("import", "cifar", *source, "--out", tmp_path / name)
         assert (said["samples"], said["image"], said["classes"]) == (12, [32, 32, 3], 10)
         assert samples_of(tmp_path / name) == cifar_samples(range(12))
-    assert classes_of(tmp_path / "tar")[3] == "class3"
+        assert classes_of(tmp_path / name)[3] == "class3"
     succeed("import", "cifar", tmp_path / "cifar.tar.gz", "--part", "test", "--out", tmp_path / "test")
     assert samples_of(tmp_path / "test") == cifar_samples(range(50, 53))
 

@@ -99,6 +99,12 @@ def test_no_pictures_at_all(tmp_path):
         assert not (tmp_path / "out").exists()
 
 
+def test_a_folder_one_level_too_high(tmp_path):
+    folder = write_files(tmp_path / "data", {"train/cat/0.png": GOOD, "train/dog/0.png": GOOD})
+    line = error_line(convoy("import", "folder", folder, "--out", tmp_path / "out"), DATA)
+    assert f"{folder}/train may hold the class folders" in line
+
+
 def test_a_label_out_of_range(tmp_path):
     content = bytearray(cifar_records(range(10)))
     content[4 * 3073] = 10
@@ -126,6 +132,8 @@ def test_a_truncated_tar(tmp_path, kept):
     said = answer(*arguments, "--on-error", "skip")
     assert 0 < said["samples"] < 21 and "cut short" in said["damage"][0]
     assert samples_of(tmp_path / "out") == expected()[:said["samples"]]
+    name, reason = (tmp_path / "out/skipped.txt").read_text().strip().split("\t")
+    assert name == str(tmp_path / "a.tar") and "cut short" in reason
 
 
 def test_a_tar_cut_between_two_members_is_noticed(tmp_path):
@@ -338,6 +346,7 @@ def test_an_error_on_one_of_two_workers_ends_both(tmp_path, which):
     (["folder", "x", "--size", "0"], "--size 0"),
     (["folder", "x", "--size", "12x"], "--size 12x"),
     (["folder", "x", "--channels", "2"], "--channels 2"),
+    (["folder", "x", "--quality", "80"], "--quality.*raw"),
     (["folder", "x", "--classes", "nowhere"], "--classes nowhere"),
     (["folder", "x", "--part", "train"], "--part train.*no parts"),
     (["tar", "x", "--labels", "y"], "--labels y.*own labels"),

@@ -86,6 +86,16 @@ TEST(EncodedShard, StatisticsAreThoseOfThePixels) {
   EXPECT_TRUE(shard.mean_image().empty());
 }
 
+TEST(EncodedShard, StatisticsOfADatasetDoNotDependOnItsShards) {
+  const TempFolder one, two;
+  write_encoded(one.path(), {.end = 5});
+  write_encoded(two.path(), {.end = 1, .shard = 0, .shards = 2});  // the smallest image alone
+  write_encoded(two.path(), {.begin = 1, .end = 5, .shard = 1, .shards = 2});
+  const Dataset whole(one.path()), parts(two.path());
+  EXPECT_EQ(parts.header().mean, whole.header().mean);
+  EXPECT_EQ(parts.header().deviation, whole.header().deviation);
+}
+
 TEST(EncodedShard, SeveralMakeADatasetAlsoWhereSizesDiffer) {
   const TempFolder folder;
   write_encoded(folder.path(), {.end = 1, .shard = 0, .shards = 3});

@@ -18,8 +18,8 @@ void expect_statistics(PixelSums& sums, const std::vector<uint8_t>& pixels, size
     for (size_t i = c; i < pixels.size(); i += channels, ++n) sum += pixels[i];
     const long double mean = sum / n;
     for (size_t i = c; i < pixels.size(); i += channels) squares += (pixels[i] - mean) * (pixels[i] - mean);
-    EXPECT_NEAR(sums.mean()[c], static_cast<double>(mean), 1e-12);
-    EXPECT_NEAR(sums.deviation()[c], static_cast<double>(std::sqrt(squares / n)), 1e-12);
+    EXPECT_NEAR(sums.totals().mean()[c], static_cast<double>(mean), 1e-12);
+    EXPECT_NEAR(sums.totals().deviation()[c], static_cast<double>(std::sqrt(squares / n)), 1e-12);
   }
 }
 
@@ -33,8 +33,8 @@ TEST(PixelSums, AreThoseOfTheDefinitionHoweverPixelsCome) {
     parts.add(all.first(cut));
     parts.add(all.subspan(cut));
     expect_statistics(whole, pixels, static_cast<size_t>(channels));
-    EXPECT_EQ(parts.mean(), whole.mean());
-    EXPECT_EQ(parts.deviation(), whole.deviation());
+    EXPECT_EQ(parts.totals(), whole.totals());
+    EXPECT_TRUE(whole.totals().plausible(channels));
   }
 }
 
@@ -42,17 +42,17 @@ TEST(PixelSums, DoNotOverflowTheir32BitCounters) {
   PixelSums sums(1);
   const std::vector<uint8_t> white(512, 255), black(512, 0);
   for (int i = 0; i < 70000; ++i) sums.add(white);  // 70,000 * 255^2 is more than 2^32
-  EXPECT_THAT(sums.mean(), ElementsAre(255));
-  EXPECT_THAT(sums.deviation(), ElementsAre(0));
+  EXPECT_THAT(sums.totals().mean(), ElementsAre(255));
+  EXPECT_THAT(sums.totals().deviation(), ElementsAre(0));
   for (int i = 0; i < 70000; ++i) sums.add(black);
-  EXPECT_THAT(sums.mean(), ElementsAre(127.5));
-  EXPECT_THAT(sums.deviation(), ElementsAre(127.5));
+  EXPECT_THAT(sums.totals().mean(), ElementsAre(127.5));
+  EXPECT_THAT(sums.totals().deviation(), ElementsAre(127.5));
 }
 
 TEST(PixelSums, OfNothingAreZero) {
   PixelSums sums(2);
-  EXPECT_THAT(sums.mean(), ElementsAre(0, 0));
-  EXPECT_THAT(sums.deviation(), ElementsAre(0, 0));
+  EXPECT_THAT(sums.totals().mean(), ElementsAre(0, 0));
+  EXPECT_THAT(sums.totals().deviation(), ElementsAre(0, 0));
 }
 
 TEST(ShardStatistics, AreOfTheShardAndCombinedByTheDataset) {
@@ -67,14 +67,26 @@ TEST(ShardStatistics, AreOfTheShardAndCombinedByTheDataset) {
   }
   PixelSums sums(2);
   sums.add(pixels);
-  EXPECT_EQ(whole.header().mean, sums.mean());
-  EXPECT_EQ(whole.header().deviation, sums.deviation());
+  EXPECT_EQ(whole.header().mean, sums.totals().mean());
+  EXPECT_EQ(whole.header().deviation, sums.totals().deviation());
   EXPECT_NE(parts.shards()[0]->header().mean, parts.shards()[1]->header().mean);
-  for (size_t c = 0; c < 2; ++c) {
-    // A handful of roundings of doubles of about 100 (means) and 20,000 (squares).
-    EXPECT_NEAR(parts.header().mean[c], sums.mean()[c], 1e-12);
-    EXPECT_NEAR(parts.header().deviation[c], sums.deviation()[c], 1e-10);
-  }
+  EXPECT_EQ(parts.header().mean, sums.totals().mean());
+  EXPECT_EQ(parts.header().deviation, sums.totals().deviation());
+}
+
+TEST(PixelTotals, ThatNoPixelsCanHaveAreImplausible) {
+  const auto plausible = [](uint64_t count, uint64_t sum, uint64_t squares) {
+    return PixelTotals{.count = count, .sums = {sum}, .squares = {squares}}.plausible(1);
+  };
+  EXPECT_TRUE(plausible(2, 256, 65026));  // 1 and 255
+  EXPECT_TRUE(plausible(2, 510, 130050));
+  EXPECT_FALSE(plausible(2, 511, 130050)) << "brighter than white";
+  EXPECT_FALSE(plausible(2, 256, 65281)) << "pixels above 255";
+  EXPECT_FALSE(plausible(2, 256, 32767)) << "a variance below 0";
+  EXPECT_FALSE(plausible(uint64_t{1} << 60, 0, 0));
+  const PixelTotals colour{.count = 1, .sums = {1, 2, 3}, .squares = {1, 4, 9}};
+  EXPECT_TRUE(colour.plausible(3));
+  EXPECT_FALSE(colour.plausible(1));
 }
 
 TEST(ShardStatistics, TheMeanImageIsCombinedToo) {
