@@ -58,6 +58,9 @@ class CpuDevice final : public Device {
   std::unique_ptr<Copier> make_copier() override {
     fail(ExitCode::internal, "the CPU's memory is the host's: there is nothing to copy");
   }
+  std::unique_ptr<Recorder> make_recorder() override {
+    fail(ExitCode::internal, "the CPU's ops run at once: there is nothing to record");
+  }
   void lock_pages(void*, size_t) override {}
   void unlock_pages(void*) noexcept override {}
   size_t free_bytes() const override { return 0; }

@@ -17,6 +17,9 @@ void check(cudaError_t status, const char* what);
 /// The stream on which the ops of a CUDA device run.
 cudaStream_t stream_of(const Device& device);
 
+/// Recordings of what is queued on a stream.
+std::unique_ptr<Recorder> make_recorder(cudaStream_t stream);
+
 constexpr unsigned block_threads = 256;
 
 /// Blocks of block_threads for n elements, at most as many as fill any GPU: kernels go on in strides.

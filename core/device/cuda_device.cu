@@ -118,6 +118,7 @@ class CudaDevice final : public Device {
   void synchronize() override { cuda::check(cudaStreamSynchronize(stream_), "wait for the GPU"); }
 
   std::unique_ptr<Copier> make_copier() override { return std::make_unique<CudaCopier>(stream_); }
+  std::unique_ptr<Recorder> make_recorder() override { return cuda::make_recorder(stream_); }
   void lock_pages(void* memory, size_t bytes) override {
     // Copies are right without it, too.
     if (cudaHostRegister(memory, bytes, cudaHostRegisterDefault) != cudaSuccess) cudaGetLastError();

@@ -25,6 +25,23 @@ class Copier {
   virtual void wait(size_t copies) = 0;
 };
 
+/// Ops that were recorded, to be queued again and again by one call.
+class Recording {
+ public:
+  virtual ~Recording() = default;
+  virtual void replay() = 0;
+};
+
+/// Records ops instead of queueing them. What is recorded must not allocate, upload, download or wait.
+class Recorder {
+ public:
+  /// Gives up what was begun and not ended.
+  virtual ~Recorder() = default;
+  virtual void begin() = 0;
+  /// Throws Error where something was not to be recorded, as begin() and the ops themselves may.
+  virtual std::unique_ptr<Recording> end() = 0;
+};
+
 class Device {
  public:
   virtual ~Device() = default;
@@ -52,6 +69,8 @@ class Device {
   virtual void synchronize() = 0;
   /// For a device whose memory is not the host's. It must not outlive the device.
   virtual std::unique_ptr<Copier> make_copier() = 0;
+  /// Likewise. The ops are those that this thread queues.
+  virtual std::unique_ptr<Recorder> make_recorder() = 0;
   /// Says that memory of the host is going to be copied from and to again and again, which is faster where the system
   /// lets its pages be locked. unlock_pages() before it is freed.
   virtual void lock_pages(void* memory, size_t bytes) = 0;

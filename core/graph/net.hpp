@@ -32,10 +32,11 @@ struct NetLane {
   float* one_layer = nullptr;        // if set, each layer's gradients in turn go here: Net::largest_layer() floats
 };
 
+/// In the device's memory.
 struct NetBatch {
-  const void* pixels = nullptr;     // (N,H,W,C) of NetOptions::pixels.dtype
-  const int32_t* labels = nullptr;  // (N)
-  int64_t position = 0;             // of the first image in the run's sequence of samples
+  const void* pixels = nullptr;       // (N,H,W,C) of NetOptions::pixels.dtype
+  const int32_t* labels = nullptr;    // (N)
+  const int64_t* position = nullptr;  // of the first image in the run's sequence of samples; only training asks for it
 };
 
 /// Seconds that one node took in a lane's passes, added up since they were last cleared.

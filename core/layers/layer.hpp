@@ -58,7 +58,7 @@ struct LayerRun {
   float loss_scale = 1;                  // 1 / global batch (backward)
   uint64_t seed = 0;                     // of the run, for random numbers
   uint64_t layer = 0;                    // number of this layer in its network, likewise
-  int64_t position = 0;                  // of the first image in the run's sequence of samples, likewise
+  const int64_t* position = nullptr;     // of the first image in the run's sequence of samples, likewise
 };
 
 class Layer {

@@ -21,13 +21,15 @@ struct DropoutSpec {
 /// RandomStream(seed, RandomPurpose::dropout, layer << 48 | (position + n)) is at least p * 2^32.
 struct DropoutKey {
   uint64_t seed = 0;
-  uint64_t layer = 0;    // number of the layer in its network
-  int64_t position = 0;  // of the first image in the run's sequence of samples; counts up from there
+  uint64_t layer = 0;  // number of the layer in its network
+  /// Of the first image in the run's sequence of samples; counts up from there. In the device's memory: it is another
+  /// in each step, and the ops of a step may be recorded once for all.
+  const int64_t* position = nullptr;
 };
 
 /// The words that decide about an image of a call.
 CONVOY_HOST_DEVICE inline RandomStream random_of(const DropoutKey& key, int64_t image) {
-  return {key.seed, RandomPurpose::dropout, key.layer << 48 | static_cast<uint64_t>(key.position + image)};
+  return {key.seed, RandomPurpose::dropout, key.layer << 48 | static_cast<uint64_t>(*key.position + image)};
 }
 
 /// p * 2^32, below which words drop their element. Exact: a float times a power of two, below 2^32 even for the

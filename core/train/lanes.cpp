@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
+#include <utility>
 
+#include "core/base/error.hpp"
 #include "core/base/parallel.hpp"
 #include "core/base/timer.hpp"
 #include "core/ops/score.hpp"
@@ -18,33 +21,53 @@ namespace {
 class DeviceInput {
  public:
   DeviceInput(Device& device, const Net& net, int64_t images)
-      : device_(device), pixel_bytes_(pixel_bytes(net, images)), label_bytes_(label_bytes(images)) {
+      : device_(device), pixel_bytes_(pixel_bytes(net, images)), numbers_(number_bytes(images)) {
     if (device.on_host()) return;
     pixels_ = DeviceBuffer(device, pixel_bytes_, "images");
-    labels_ = DeviceBuffer(device, label_bytes_, "labels");
+    device_numbers_ = DeviceBuffer(device, numbers_.size(), "labels");
   }
 
   static size_t pixel_bytes(const Net& net, int64_t images) {
     const PixelsSpec& pixels = net.options().pixels;
     return static_cast<size_t>(images * pixels.input.count()) * size_of(pixels.dtype);
   }
-  static size_t label_bytes(int64_t images) { return static_cast<size_t>(images) * sizeof(int32_t); }
+  /// Of the position, and labels behind it.
+  static size_t number_bytes(int64_t images) {
+    return sizeof(int64_t) + static_cast<size_t>(images) * sizeof(int32_t);
+  }
 
-  NetBatch take(const NetBatch& batch) const {
+  /// Where take() puts training's batches.
+  NetBatch place() const {
+    return {.pixels = pixels_.data(),
+            .labels = reinterpret_cast<const int32_t*>(device_numbers_.data() + sizeof(int64_t)),
+            .position = reinterpret_cast<const int64_t*>(device_numbers_.data())};
+  }
+
+  NetBatch take(const NetBatch& batch) {
     if (device_.on_host()) return batch;
-    NetBatch copy{.pixels = pixels_.data(), .position = batch.position};
+    NetBatch copy = place();
     device_.upload(pixels_.data(), batch.pixels, pixel_bytes_);
+    if (!batch.position) copy.position = nullptr;
+    if (!batch.labels) copy.labels = nullptr;
+    if (batch.position) std::memcpy(numbers_.data(), batch.position, sizeof(int64_t));
     if (batch.labels) {
-      device_.upload(labels_.data(), batch.labels, label_bytes_);
-      copy.labels = reinterpret_cast<const int32_t*>(labels_.data());
+      std::memcpy(numbers_.data() + sizeof(int64_t), batch.labels, numbers_.size() - sizeof(int64_t));
     }
+    device_.upload(device_numbers_.data(), numbers_.data(), numbers_.size());
     return copy;
   }
 
  private:
   Device& device_;
-  size_t pixel_bytes_, label_bytes_;
-  DeviceBuffer pixels_, labels_;
+  size_t pixel_bytes_;
+  std::vector<std::byte> numbers_;  // one upload, as each takes its time, however short
+  DeviceBuffer pixels_, device_numbers_;
+};
+
+/// A part of a pass's ops, recorded; then, unless `end` is 0, the sink is told that gradients in [0, end) are final.
+struct Piece {
+  std::unique_ptr<Recording> ops;
+  size_t end = 0;
 };
 
 /// What evaluation looks at, on the host.
@@ -88,7 +111,10 @@ struct Lanes::Impl {
   DeviceBuffer scores;  // ScoreTotals, one per lane
   TeamPool pool;
   GradientSink* sink = nullptr;
+  size_t announced = 0;  // gradients that are final, in this step
   LaneTree tree;
+  std::vector<std::vector<Piece>> recorded;  // the passes of a step, lane by lane; empty: not recorded
+  std::unique_ptr<Recorder> recorder;        // while a step is recorded
 
   Impl(Net& n, const ParameterArena& arena, Device& d, const LaneOptions& o)
       : net(n),
@@ -98,7 +124,7 @@ struct Lanes::Impl {
         score(make_score(d, {.classes = classes_of(n)}, n.options().op)),
         scores(d, static_cast<size_t>(o.lanes) * sizeof(ScoreTotals), "scores"),
         pool(o.teams(), o.threads_per_team()),
-        tree(d, gradients, [this](size_t end) { sink->ready(end); }) {
+        tree(d, gradients, [this](size_t end) { announce(end); }) {
     for (int team = 0; team < o.teams(); ++team) {
       inputs.emplace_back(d, n, o.lane_batch);
       activations.emplace_back(d, n.activation_bytes(), "activations");
@@ -126,8 +152,16 @@ struct Lanes::Impl {
   /// The lanes of a team: [first, last).
   int first_lane(int team) const { return team * options.lanes / options.teams(); }
 
+  void begin_step(GradientSink& step_sink) {
+    sink = &step_sink;
+    announced = 0;
+    tree.reset();
+  }
+  void announce(size_t end);
+  void end_piece(size_t end);
   void add_layer(std::span<const float> layer, float* sum, size_t begin) const;
-  void run_pass(int pass, int lane, int team, const Batch& batch, Seconds& seconds);
+  NetBatch take_input(int pass, int lane, int team, const Batch& batch, int64_t& position);
+  void queue_pass(int pass, int lane, int team, const NetBatch& share, Seconds& seconds);
   ScoreTotals* scores_of(int lane) const { return reinterpret_cast<ScoreTotals*>(scores.data()) + lane; }
 };
 
@@ -155,13 +189,29 @@ void Lanes::Impl::add_layer(std::span<const float> layer, float* sum, size_t beg
   }
 }
 
-void Lanes::Impl::run_pass(int pass, int lane, int team, const Batch& batch, Seconds& seconds) {
+void Lanes::Impl::announce(size_t end) {
+  const size_t begin = std::exchange(announced, end);
+  if (!recorder) return sink->ready(end);
+  if (!sink->queue_update(begin, end)) end_piece(end);
+}
+
+void Lanes::Impl::end_piece(size_t end) {
+  recorded.back().push_back({.ops = recorder->end(), .end = end});
+  recorder->begin();
+}
+
+/// `position` is where the batch's is kept for ops of the host.
+NetBatch Lanes::Impl::take_input(int pass, int lane, int team, const Batch& batch, int64_t& position) {
   const int64_t first = (int64_t{lane} * options.passes + pass) * options.lane_batch;
   const size_t image_bytes = batch.images.bytes() / static_cast<size_t>(batch.images.shape[0]);
-  const NetBatch share = inputs[team].take(
+  position = batch.position + first;
+  return inputs[team].take(
       {.pixels = static_cast<const std::byte*>(batch.images.data) + static_cast<size_t>(first) * image_bytes,
        .labels = batch.labels.data() + first,
-       .position = batch.position + first});
+       .position = &position});
+}
+
+void Lanes::Impl::queue_pass(int pass, int lane, int team, const NetBatch& share, Seconds& seconds) {
   NetLane net_lane = lane_on(lane, team);
   if (pass > 0) net_lane.one_layer = reinterpret_cast<float*>(pass_gradients[team].data());
   Timer timer;
@@ -197,24 +247,62 @@ size_t Lanes::bytes(const Net& net, const LaneOptions& options) {
 
 size_t Lanes::input_bytes(const Net& net, const LaneOptions& options) {
   const size_t images =
-      DeviceInput::pixel_bytes(net, options.lane_batch) + DeviceInput::label_bytes(options.lane_batch);
+      DeviceInput::pixel_bytes(net, options.lane_batch) + DeviceInput::number_bytes(options.lane_batch);
   return static_cast<size_t>(options.teams()) * images;
+}
+
+std::string Lanes::record(GradientSink& sink) {
+  Impl& impl = *impl_;
+  if (impl.device.on_host() || impl.options.teams() > 1) return "";
+  impl.recorded.clear();
+  impl.begin_step(sink);
+  std::string problem;
+  Seconds unused;
+  try {
+    impl.recorder = impl.device.make_recorder();
+    for (int lane = 0; lane < impl.options.lanes; ++lane) {
+      for (int pass = 0; pass < impl.options.passes; ++pass) {
+        impl.recorded.emplace_back();
+        impl.recorder->begin();
+        impl.queue_pass(pass, lane, 0, impl.inputs[0].place(), unused);
+        impl.recorded.back().push_back({.ops = impl.recorder->end()});
+      }
+    }
+  } catch (const Error& error) {
+    problem = error.what();
+    impl.recorded.clear();
+  }
+  impl.recorder.reset();
+  return problem;
 }
 
 Lanes::Seconds Lanes::run(const Batch& batch, GradientSink& sink, std::span<ScoreTotals> totals) {
   Impl& impl = *impl_;
-  impl.sink = &sink;
-  impl.tree.reset();
+  const Timer timer;
+  impl.begin_step(sink);
   std::vector<Seconds> seconds(static_cast<size_t>(impl.options.teams()));
+  const bool replays = !impl.recorded.empty() && impl.net.seconds(0).empty();
   impl.pool.run([&](int team) {
     for (int lane = impl.first_lane(team); lane < impl.first_lane(team + 1); ++lane) {
       for (int pass = 0; pass < impl.options.passes; ++pass) {
-        impl.run_pass(pass, lane, team, batch, seconds[team]);
+        int64_t position = 0;
+        const NetBatch share = impl.take_input(pass, lane, team, batch, position);
+        if (replays) {
+          for (const Piece& piece : impl.recorded[static_cast<size_t>(lane * impl.options.passes + pass)]) {
+            piece.ops->replay();
+            if (piece.end > 0) sink.ready(piece.end);
+          }
+        } else {
+          impl.queue_pass(pass, lane, team, share, seconds[team]);
+        }
       }
     }
   });
   impl.device.download(totals.data(), impl.scores.data(), impl.scores.bytes());
-  return *std::ranges::max_element(seconds, {}, [](const Seconds& s) { return s.forward + s.backward; });
+  Seconds slowest =
+      *std::ranges::max_element(seconds, {}, [](const Seconds& s) { return s.forward + s.backward; });
+  if (!impl.device.on_host()) slowest.backward = timer.seconds() - slowest.forward;
+  return slowest;
 }
 
 void Lanes::evaluate(int64_t chunks, const std::function<NetBatch(int64_t, int)>& load,

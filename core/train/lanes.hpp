@@ -14,6 +14,7 @@
 
 #include <memory>
 #include <span>
+#include <string>
 
 #include "core/graph/net.hpp"
 #include "core/ops/score.hpp"
@@ -46,8 +47,15 @@ class Lanes {
   /// Bytes of images and labels that it allocates on a device with memory of its own.
   static size_t input_bytes(const Net& net, const LaneOptions& options);
 
+  /// Records what a step queues on the device: from then on run() copies its images there and replays that. Where the
+  /// sink's part is the host's, what lies between two calls of ready() is recorded. Returns why the device could not,
+  /// or "", as on the CPU, whose ops run at once. To be called after a step of the same `sink` has run, which lets
+  /// libraries load, and between begin() of the next one and run().
+  std::string record(GradientSink& sink);
+
+  /// Of the slowest team. Beside a device that the host only gives work to, what is no queueing of forward is backward.
   struct Seconds {
-    double forward = 0, backward = 0;  // of the slowest team
+    double forward = 0, backward = 0;
   };
 
   /// Forward and backward of every lane over `batch` (lanes * lane_images() images, lane by lane); gradients sums of

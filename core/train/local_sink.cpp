@@ -34,6 +34,12 @@ void LocalSink::ready(size_t end) {
   update_seconds_ += timer.seconds();
 }
 
+bool LocalSink::queue_update(size_t begin, size_t end) {
+  if (sums_) return false;
+  optimizer_.update(arena_, begin, end, step_);
+  return true;
+}
+
 void LocalSink::finish(std::span<double>) {
   if (!sums_) return;
   const Timer timer;

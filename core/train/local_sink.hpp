@@ -22,6 +22,7 @@ class LocalSink : public GradientSink {
 
   void begin(int64_t step, float rate) override;
   void ready(size_t end) override;
+  bool queue_update(size_t begin, size_t end) override;
   void finish(std::span<double> totals) override;
   double exchange_seconds() const override { return 0; }
   double update_seconds() const override { return update_seconds_; }

@@ -38,6 +38,10 @@ class GradientSink {
   /// a step; called from any one thread at a time.
   virtual void ready(size_t end) = 0;
 
+  /// Queues on the device what ready(end) would do to [begin, end), in the same way in every step, so that it can be
+  /// recorded with the step; ready() is then not called for it. False where it must be called.
+  virtual bool queue_update(size_t /*begin*/, size_t /*end*/) { return false; }
+
   /// Waits until all weights are updated, and sums `totals` over the workers in place (in rank order, so that slots
   /// filled by one worker alone come out exact).
   virtual void finish(std::span<double> totals) = 0;
@@ -67,6 +71,7 @@ struct StepReport {
   double waited = 0;                            // how much longer they took than this worker's
   bool last = false;                            // the run ends after this step
   bool stopping = false;                        // because somebody asked for it
+  std::string notice;                           // what people should know of this step
 };
 
 class Observer {

@@ -22,6 +22,11 @@ bool train(const TrainerParts& parts, const TrainerOptions& options) {
     const Batch& batch = parts.source.next();
     report.input = timer.lap();
     parts.sink.begin(step, static_cast<float>(report.learning_rate));
+    if (options.recorded && step == options.first_step + 1) {
+      if (const std::string why = parts.lanes.record(parts.sink); !why.empty()) {
+        report.notice = concat("steps are queued op by op, which takes longer: ", why);
+      }
+    }
     const Lanes::Seconds seconds = parts.lanes.run(batch, parts.sink, lane_totals);
     timer.lap();
     totals.set(lane_totals, whole.seconds(), parts.stop.load(std::memory_order_relaxed));

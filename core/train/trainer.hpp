@@ -15,7 +15,8 @@ struct TrainerOptions {
   int64_t last_step = 0;   // train until this many are taken
   int64_t global_batch = 1;
   int64_t samples_per_epoch = 1;
-  int total_lanes = 1;  // of all workers
+  bool recorded = true;  // on a device: steps after the first are recorded once and replayed
+  int total_lanes = 1;   // of all workers
   int first_lane = 0;   // of this worker, in [0, total_lanes)
   int workers = 1;
   int worker = 0;  // this one, in [0, workers)

@@ -58,6 +58,7 @@ int bench_step(const TimingOptions& options, bool json) {
                    {"threads", timing.threads},
                    {"steps", options.steps},
                    {"precision", options.precision},
+                   {"notice", timing.notice},
                    {"planned_bytes", timing.planned_bytes},
                    {"peak_bytes", timing.peak_bytes},
                    {"seconds", seconds},
@@ -67,6 +68,7 @@ int bench_step(const TimingOptions& options, bool json) {
                   .c_str());
     return 0;
   }
+  if (!timing.notice.empty()) std::printf("%s\n", timing.notice.c_str());
   std::printf("%s, batch %lld, %d threads, %lld lanes, %s: %s (median of %lld steps)\n%s\n", options.net.c_str(),
               static_cast<long long>(options.batch), timing.threads, static_cast<long long>(timing.lanes),
               options.precision.c_str(), rate_text(rate).c_str(), static_cast<long long>(options.steps),
@@ -146,6 +148,7 @@ int run_bench(const Arguments& arguments) {
               "step: images computed at once, in several passes a step; 0: all of the batch");
   set.integer("threads", options.threads, {.least = 0, .most = 4096}, "0: the cores this process may use");
   set.choice("backend", options.backend, {"auto", "cpu", "cuda"}, "auto: a GPU where there is one");
+  set.on_off("cuda-graphs", options.recorded, "step: as in convoy train");
   set.choice("precision", options.precision, {"fp32", "tf32", "bf16", "auto"}, "of conv and fc");
   set.integer("steps", options.steps, {.least = 1, .most = 1e9}, "steps to measure, or calls of each pass");
   set.integer("warm-up", options.warm_up, {.least = 0, .most = 1e9}, "steps before that are not counted");

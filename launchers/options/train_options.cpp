@@ -107,6 +107,7 @@ OptionSet train_option_set(TrainOptions& o) {
 
   set.group("Machine");
   set.choice("backend", o.backend, {"auto", "cpu", "cuda"}, "auto: a GPU where there is one");
+  set.on_off("cuda-graphs", o.cuda_graphs, "a step's work on a GPU is recorded once and replayed; off: queued op by op");
   set.on_off("share-gpu", o.share_gpu, "several workers may compute on one GPU: to rehearse where there are few");
   set.integer("threads", o.threads, {.least = 0, .most = 4096}, "of one worker; 0: its share of the cores it may use");
   set.choice("precision", o.precision, {"fp32", "tf32", "bf16", "auto"},

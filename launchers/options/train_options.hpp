@@ -42,6 +42,7 @@ struct TrainOptions {
 
   std::string backend = "auto";
   bool share_gpu = false;
+  bool cuda_graphs = true;
   int threads = 0;  // of one worker; 0: its share of the machine's cores
   bool exact = false;
   int lanes = 0;  // of all workers; 0: chosen

@@ -13,6 +13,7 @@ void ProgressObserver::on_step(const StepReport& report) {
   console_.live(progress_text(figures));
   // A row is there for its step alone, not because a run was stopped there or taken up again.
   const bool at_the_end = report.last && !report.stopping;
+  if (!report.notice.empty()) console_.say(report.notice);
   if (report.step % log_every_ != 0 && !at_the_end) return;
   log_.step(report, static_cast<double>(steps_since_row_ * batch_) / seconds_since_row_);
   console_.say_progress(progress_text(figures));

@@ -18,16 +18,19 @@ namespace convoy {
 
 namespace {
 
-/// Keeps the steps after the warm-up; layers are timed from there on.
-class Recorder : public Observer {
+/// Keeps the `kept` steps after the first `skipped`; layers are timed from the step after `untimed` on.
+class StepWatch : public Observer {
  public:
-  Recorder(Net& net, int64_t skip) : net_(net), skip_(skip) {
-    if (skip_ == 0) net_.start_timing();
+  StepWatch(Net& net, int64_t skipped, int64_t kept, int64_t untimed)
+      : net_(net), skipped_(skipped), kept_(kept), untimed_(untimed) {
+    if (untimed_ == 0) net_.start_timing();
   }
   void on_step(const StepReport& report) override {
-    if (report.step > skip_) reports_.push_back(report);
-    if (report.step == skip_) net_.start_timing();
+    if (!report.notice.empty()) notice_ = report.notice;
+    if (report.step > skipped_ && report.step <= skipped_ + kept_) reports_.push_back(report);
+    if (report.step == untimed_) net_.start_timing();
   }
+  const std::string& notice() const { return notice_; }
   double median(double StepReport::*figure) const {
     std::vector<double> values;
     for (const StepReport& report : reports_) values.push_back(report.*figure);
@@ -36,7 +39,8 @@ class Recorder : public Observer {
 
  private:
   Net& net_;
-  int64_t skip_;
+  int64_t skipped_, kept_, untimed_;
+  std::string notice_;
   std::vector<StepReport> reports_;
 };
 
@@ -125,24 +129,28 @@ StepTiming time_steps(const TimingOptions& options) {
   LocalSink sink(*device, model.device_arena(), *optimizer);
   // A rate this small keeps the loss finite for any network, and costs what any rate costs.
   const Schedule schedule({.rate = 1e-6});
-  Recorder recorder(model.net(), options.warm_up);
+  // Beside a device the clock stops for each layer, so layers are timed in steps of their own.
+  const int64_t timed_alone = device->on_host() ? 0 : options.steps;
+  StepWatch watch(model.net(), options.warm_up, options.steps, options.warm_up + timed_alone);
   const std::atomic<bool> never = false;
   train({.net = model.net(),
          .lanes = model.lanes(),
          .source = source,
          .sink = sink,
          .schedule = schedule,
-         .observers = {&recorder},
+         .observers = {&watch},
          .stop = never},
-        {.last_step = options.warm_up + options.steps,
+        {.last_step = options.warm_up + options.steps + timed_alone,
          .global_batch = options.batch,
          .samples_per_epoch = options.batch,
+         .recorded = options.recorded,
          .total_lanes = lanes.total_lanes});
   timing.peak_bytes = peak_memory();
-  timing.step = recorder.median(&StepReport::seconds);
-  timing.forward = recorder.median(&StepReport::forward);
-  timing.backward = recorder.median(&StepReport::backward);
-  timing.update = recorder.median(&StepReport::update);
+  timing.step = watch.median(&StepReport::seconds);
+  timing.forward = watch.median(&StepReport::forward);
+  timing.backward = watch.median(&StepReport::backward);
+  timing.update = watch.median(&StepReport::update);
+  timing.notice = watch.notice();
   timing.layers = layer_timings(model.net(), lanes.worker.teams(), options.steps, options.batch);
   return timing;
 }

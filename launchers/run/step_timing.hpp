@@ -15,6 +15,7 @@ struct TimingOptions {
   int threads = 0;  // 0: the cores this process may use
   std::string precision = "fp32", backend = "auto";
   int64_t micro_batch = 0;  // images at once; 0: the whole batch
+  bool recorded = true;     // on a GPU, see TrainerOptions
 };
 
 /// One layer: seconds of a step, what they were spent on, and how that compares with the machine's peak.
@@ -37,6 +38,7 @@ struct StepTiming {
   double step = 0, forward = 0, backward = 0, update = 0;  // seconds, medians over the steps
   std::vector<LayerTiming> layers;
   MachinePeak peak;
+  std::string notice;  // of the trainer
   size_t planned_bytes = 0;
   size_t peak_bytes = 0;  // that the process held, from making the network on
 };

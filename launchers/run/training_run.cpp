@@ -234,6 +234,7 @@ class TrainingRun {
                                  .last_step = plan_.steps,
                                  .global_batch = options_.batch,
                                  .samples_per_epoch = plan_.data->size(),
+                                 .recorded = options_.cuda_graphs,
                                  .total_lanes = plan_.lanes.total_lanes,
                                  .first_lane = worker_.rank() * plan_.lanes.worker.lanes,
                                  .workers = worker_.size(),

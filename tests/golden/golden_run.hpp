@@ -83,6 +83,9 @@ class GoldenRun {
         .position = step * batch_};
     std::vector<ScoreTotals> totals(1);
     sink_.begin(step, static_cast<float>(rate_));
+    if (++steps_ == 3) {  // two steps op by op
+      EXPECT_EQ(lanes_->record(sink_), "");
+    }
     lanes_->run(batch, sink_, totals);
     std::vector<double> sums;
     sink_.finish(sums);
@@ -112,6 +115,7 @@ class GoldenRun {
   int64_t batch_;
   uint64_t seed_;
   uint32_t noisy_;
+  int64_t steps_ = 0;  // taken
   std::unique_ptr<Device> device_;
   Net net_;
   std::unique_ptr<Optimizer> optimizer_;

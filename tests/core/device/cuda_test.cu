@@ -120,6 +120,45 @@ TEST_F(CudaDevice, CopiesHoldWhatWasThereBeforeLaterOps) {
   for (auto* copy : {&first, &second}) device_->unlock_pages(copy->data());
 }
 
+TEST_F(CudaDevice, WhatIsRecordedRunsWhenItIsReplayed) {
+  const DeviceBuffer memory(*device_, 2 * sizeof(int), "a test");
+  auto* place = reinterpret_cast<int*>(memory.data());
+  const auto recorder = device_->make_recorder();
+  recorder->begin();
+  increment_each(*device_, 2, place);
+  increment_each(*device_, 1, place);
+  const auto recording = recorder->end();
+  EXPECT_EQ(down(place, 2), (std::vector<int>{0, 0}));
+  recording->replay();
+  EXPECT_EQ(down(place, 2), (std::vector<int>{2, 1}));
+  const std::vector<int> other = {10, 20};
+  device_->upload(place, other.data(), memory.bytes());
+  recording->replay();
+  recording->replay();
+  EXPECT_EQ(down(place, 2), (std::vector<int>{14, 22}));
+}
+
+TEST_F(CudaDevice, ARecordingMayBeEmpty) {
+  const auto recorder = device_->make_recorder();
+  recorder->begin();
+  recorder->end()->replay();
+  device_->synchronize();
+}
+
+TEST_F(CudaDevice, WaitingSpoilsARecordingAndNothingElse) {
+  const DeviceBuffer memory(*device_, sizeof(int), "a test");
+  auto* place = reinterpret_cast<int*>(memory.data());
+  auto recorder = device_->make_recorder();
+  recorder->begin();
+  increment_each(*device_, 1, place);
+  EXPECT_THROW(device_->synchronize(), Error);
+  EXPECT_THROW(recorder->end(), Error);
+  recorder->begin();
+  recorder.reset();  // given up
+  increment_each(*device_, 1, place);
+  EXPECT_EQ(down(place, 1), (std::vector<int>{1}));
+}
+
 TEST_F(CudaDevice, RefusesAGpuThatIsNotThere) {
   EXPECT_THROW(make_cuda_device(1000), Error);
 }

@@ -89,21 +89,24 @@ class TestedDropout final : public TestedOp {
   OpResult run(int team, const OpData& data, Write write, const std::vector<float>& before) override {
     const OnDevice x(*device_, data.inputs[0]), y(*device_, sized(data.dy.size())), dy(*device_, data.dy);
     const OnDevice dx(*device_, before);
+    const OnDevice<int64_t> place(*device_, {position});
+    const DropoutKey key{.seed = run_seed, .layer = layer, .position = place.data()};
     op_->forward({.team = team}, key, x.data(), y.data());
     op_->backward({.team = team}, key, dy.data(), dx.data(), write);
     return {.y = y.values(), .gradients = {dx.values()}};
   }
 
  private:
-  static constexpr DropoutKey key{.seed = 0x123456789abcdefu, .layer = 7, .position = 0x1fffffffeu};
+  static constexpr uint64_t run_seed = 0x123456789abcdefu, layer = 7;
+  static constexpr int64_t position = 0x1fffffffe;
 
   Sums dropped(const Doubles& x) const {
     const double p = static_cast<double>(spec_.p);
     Sums y;
     for (size_t i = 0; i < x.size(); ++i) {
       const uint64_t image = i / static_cast<size_t>(spec_.count), element = i % static_cast<size_t>(spec_.count);
-      const uint64_t stream = key.layer << 48 | (static_cast<uint64_t>(key.position) + image);
-      const RandomStream random(key.seed, RandomPurpose::dropout, stream);
+      const uint64_t stream = layer << 48 | (static_cast<uint64_t>(position) + image);
+      const RandomStream random(run_seed, RandomPurpose::dropout, stream);
       const bool kept = static_cast<double>(random.block(element / 4).word[element % 4]) >= p * 0x1p32;
       y.emplace_back().add(kept ? x[i] / (1 - p) : 0);
     }

@@ -42,6 +42,7 @@ void run_grid(const dim3& grid, const dim3& block, const std::function<void()>& 
 
 struct Stream;
 struct Event;
+struct Graph;
 /// Puts a grid at the end of the stream.
 cudaError_t queue_grid(Stream* stream, const dim3& grid, const dim3& block, std::function<void()> kernel);
 

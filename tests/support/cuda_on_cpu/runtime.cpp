@@ -14,9 +14,16 @@
 
 namespace cuda_on_cpu {
 
+/// What a stream was given while it was captured.
+struct Graph {
+  std::vector<std::function<void()>> work;
+  bool valid = true;
+};
+
 struct Stream {
   std::deque<std::function<void()>> work;
   size_t queued = 0, done = 0;
+  std::unique_ptr<Graph> captured;  // while it is
 };
 
 /// A point of a stream.
@@ -84,9 +91,27 @@ cudaError_t queue(Stream* stream, std::function<void()> work) {
     std::fprintf(stderr, "CUDA on the CPU: work for a stream that does not exist\n");
     std::abort();
   }
+  if (stream->captured) {
+    stream->captured->work.push_back(std::move(work));
+    return cudaSuccess;
+  }
   stream->work.push_back(std::move(work));
   ++stream->queued;
   return cudaSuccess;
+}
+
+/// What must not be done to a stream that is captured spoils the capture.
+bool refused(Stream& stream) {
+  if (!stream.captured) return false;
+  stream.captured->valid = false;
+  return true;
+}
+
+/// Nor anything that waits for the device while any stream is captured; it is not asked by which thread.
+bool refused_by_any() {
+  bool any = false;
+  for (const auto& [key, stream] : streams) any = refused(*stream) || any;
+  return any;
 }
 
 }  // namespace
@@ -108,6 +133,8 @@ const char* cudaGetErrorString(cudaError_t error) {
     case cudaSuccess: return "no error";
     case cudaErrorMemoryAllocation: return "out of memory";
     case cudaErrorInvalidValue: return "invalid argument";
+    case cudaErrorStreamCaptureUnsupported: return "operation not permitted when stream is capturing";
+    case cudaErrorStreamCaptureInvalidated: return "operation failed due to a previous error during capture";
     default: return "an error";
   }
 }
@@ -157,6 +184,7 @@ cudaError_t cudaMemGetInfo(size_t* free, size_t* total) {
 
 cudaError_t cudaMalloc(void** memory, size_t bytes) {
   const std::lock_guard lock(mutex);
+  if (refused_by_any()) return cudaErrorStreamCaptureUnsupported;
   constexpr size_t alignment = 256;
   if (bytes > size_t{64} << 30) return cudaErrorMemoryAllocation;
   const size_t used = (bytes + alignment - 1) / alignment * alignment, mapped = pages(used);
@@ -212,6 +240,8 @@ cudaError_t cudaHostUnregister(void* memory) {
 cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpyKind kind, cudaStream_t stream) {
   if (bytes == 0) return cudaSuccess;
   const std::lock_guard lock(mutex);
+  const bool of_host = kind == cudaMemcpyHostToDevice || kind == cudaMemcpyDeviceToHost;
+  if (of_host && refused(*stream)) return cudaErrorStreamCaptureUnsupported;
   if (kind == cudaMemcpyHostToDevice && !page_locked(from)) {
     // Taken over before the call returns.
     const auto* begin = static_cast<const std::byte*>(from);
@@ -245,11 +275,13 @@ cudaError_t cudaStreamDestroy(cudaStream_t stream) {
 
 cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
   const std::lock_guard lock(mutex);
+  if (refused(*stream)) return cudaErrorStreamCaptureUnsupported;
   run_to(*stream, stream->queued);
   return cudaSuccess;
 }
 
 cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned) {
+  if (refused(*stream)) return cudaErrorStreamCaptureUnsupported;
   if (!event->stream) return cudaSuccess;
   return queue(stream, [other = event->stream, at = event->at] { run_to(*other, at); });
 }
@@ -266,6 +298,7 @@ cudaError_t cudaEventDestroy(cudaEvent_t event) {
 
 cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
   const std::lock_guard lock(mutex);
+  if (refused(*stream)) return cudaErrorStreamCaptureUnsupported;
   event->stream = streams.at(stream);
   event->at = stream->queued;
   return cudaSuccess;
@@ -280,4 +313,48 @@ cudaError_t cudaEventSynchronize(cudaEvent_t event) {
 cudaError_t cudaEventQuery(cudaEvent_t event) {
   const std::lock_guard lock(mutex);
   return !event->stream || event->stream->done >= event->at ? cudaSuccess : cudaErrorNotReady;
+}
+
+cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode) {
+  const std::lock_guard lock(mutex);
+  if (refused(*stream)) return cudaErrorInvalidValue;
+  stream->captured = std::make_unique<Graph>();
+  return cudaSuccess;
+}
+
+cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph) {
+  const std::lock_guard lock(mutex);
+  *graph = nullptr;
+  if (!stream->captured) return cudaErrorInvalidValue;
+  const std::unique_ptr<Graph> captured = std::move(stream->captured);
+  if (!captured->valid) return cudaErrorStreamCaptureInvalidated;
+  *graph = new Graph(*captured);
+  return cudaSuccess;
+}
+
+cudaError_t cudaGraphGetNodes(cudaGraph_t graph, cudaGraphNode_t*, size_t* count) {
+  *count = graph->work.size();
+  return cudaSuccess;
+}
+
+cudaError_t cudaGraphInstantiate(cudaGraphExec_t* made, cudaGraph_t graph, unsigned long long) {
+  *made = new Graph(*graph);
+  return cudaSuccess;
+}
+
+cudaError_t cudaGraphLaunch(cudaGraphExec_t graph, cudaStream_t stream) {
+  const std::lock_guard lock(mutex);
+  if (refused(*stream)) return cudaErrorStreamCaptureUnsupported;
+  for (const auto& work : graph->work) queue(stream, work);
+  return cudaSuccess;
+}
+
+cudaError_t cudaGraphDestroy(cudaGraph_t graph) {
+  delete graph;
+  return cudaSuccess;
+}
+
+cudaError_t cudaGraphExecDestroy(cudaGraphExec_t graph) {
+  delete graph;
+  return cudaSuccess;
 }
