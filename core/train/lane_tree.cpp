@@ -9,6 +9,7 @@ namespace convoy {
 void LaneTree::reset() {
   std::ranges::fill(passed_, size_t{0});
   announced_ = 0;
+  announcing_ = false;  // an announcement may have thrown
 }
 
 void LaneTree::pass(int lane, size_t end) {

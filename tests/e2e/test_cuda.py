@@ -51,6 +51,14 @@ def test_the_same_run_twice_gives_the_same_bits(train):
     assert same_bits(checkpoints(one)[-1], checkpoints(two)[-1]) == []
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_recorded_step_gives_the_bits_of_one_queued_op_by_op(train, workers):
+    keys = {"lanes": 4, "share-gpu": "on", "workers": workers}
+    recorded, by_op = train("recorded", **keys), train("by-op", **{"cuda-graphs": "off"}, **keys)
+    assert losses(recorded) == losses(by_op)
+    assert same_bits(checkpoints(recorded)[-1], checkpoints(by_op)[-1]) == []
+
+
 def test_exact_bits_do_not_depend_on_the_workers(train):
     one, two = train("one", exact="on"), train("two", exact="on", workers=2, **{"share-gpu": "on"})
     assert losses(one) == losses(two)

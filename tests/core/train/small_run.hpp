@@ -38,24 +38,29 @@ struct SmallData {
 };
 
 struct SmallRun {
-  SmallRun(const LaneOptions& options, const OptimizerOptions& optimizer_options, const char* text = small_network)
-      : device(make_cpu_device()),
-        optimizer(make_optimizer(optimizer_options)),
+  SmallRun(const LaneOptions& options, const OptimizerOptions& optimizer_options, const char* text = small_network,
+           std::unique_ptr<Device> where = make_cpu_device())
+      : device(std::move(where)),
         net(build_graph(parse_network(text, "small.net")), *device,
             {.op = {.batch = options.lane_batch, .teams = options.teams(), .threads = options.threads_per_team()},
              .pixels = {.dtype = DType::f32, .mean = {0.5f, 0.5f}, .scale = {1, 1}}}),
+        optimizer(make_optimizer(*device, net.segments(), optimizer_options)),
         storage(*device, ParameterArena::bytes(net.segments(), slots()), "parameters"),
         arena(net.segments(), slots(), {storage.data(), storage.bytes()}) {
-    initialise_weights(arena, 42);
+    const auto host = make_cpu_device();
+    const DeviceBuffer initial(*host, ParameterArena::bytes(net.segments(), 0), "parameters");
+    const ParameterArena on_host(net.segments(), 0, {initial.data(), initial.bytes()});
+    initialise_weights(on_host, 42);
+    device->upload(arena.weights().data(), on_host.weights().data(), arena.weights().size_bytes());
     net.bind(arena.weights(), *device);
     lanes = std::make_unique<Lanes>(net, arena, *device, options);
-    sink = std::make_unique<LocalSink>(arena, *optimizer);
+    sink = std::make_unique<LocalSink>(*device, arena, *optimizer);
   }
   int slots() const { return static_cast<int>(optimizer->slots().size()); }
 
   std::unique_ptr<Device> device;
-  std::unique_ptr<Optimizer> optimizer;
   Net net;
+  std::unique_ptr<Optimizer> optimizer;
   DeviceBuffer storage;
   ParameterArena arena;
   std::unique_ptr<Lanes> lanes;
