@@ -9,6 +9,7 @@
 #include <exception>
 #include <mutex>
 #include <new>
+#include <optional>
 #include <thread>
 #include <vector>
 
@@ -31,6 +32,7 @@ Pages allocate_pages(size_t bytes) {
 
 struct Slot {
   Pages images;
+  std::optional<LockedPages> locked;
   std::vector<int32_t> labels;
   Batch batch;
   int64_t ready_step = -1;   // the step whose batch is here
@@ -108,7 +110,9 @@ Pipeline::Impl::Impl(const PictureSource& pictures_in, const Sampler& sampler_in
   pieces = (share + piece_size - 1) / piece_size;
   slots.resize(static_cast<size_t>(options.depth));
   for (Slot& slot : slots) {
-    slot.images = allocate_pages(static_cast<size_t>(share) * pictures.image_bytes());
+    const size_t image_bytes = static_cast<size_t>(share) * pictures.image_bytes();
+    slot.images = allocate_pages(image_bytes);
+    if (options.device) slot.locked.emplace(*options.device, slot.images.get(), image_bytes);
     slot.labels.resize(static_cast<size_t>(share));
     slot.batch.images = {
         .data = slot.images.get(), .shape = pictures.image().batched(share), .dtype = pictures.dtype()};

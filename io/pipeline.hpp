@@ -16,6 +16,7 @@ struct PipelineOptions {
   int worker = 0, workers = 1;  // this worker takes the worker-th of `workers` equal parts of each global batch
   int depth = 3;                // buffers: the batch in use and those read ahead
   int threads = 1;
+  Device* device = nullptr;  // if set, it copies from the buffers, whose pages it locks; must outlive the pipeline
 };
 
 /// How much a pipeline reads ahead and by how many threads.

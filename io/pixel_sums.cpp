@@ -9,8 +9,8 @@ namespace convoy {
 namespace {
 
 constexpr size_t block_pixels = 512;
-constexpr int64_t most_blocks = 66051;    // times 255^2 stays below 2^32
-constexpr int64_t most_images = 1 << 24;  // times 255 does
+constexpr int64_t most_blocks = 66051;               // times 255^2 stays below 2^32
+constexpr int64_t most_images = 1 << 24;             // times 255 does
 constexpr uint64_t most_pixels = uint64_t{1} << 48;  // times 255^2 stays below 2^64
 using Wide = __int128;
 

@@ -54,10 +54,13 @@ class CpuDevice final : public Device {
   bool on_host() const override { return true; }
   void upload(void* to, const void* from, size_t bytes) override { copy(to, from, bytes); }
   void download(void* to, const void* from, size_t bytes) override { copy(to, from, bytes); }
-  void synchronize() override {}
-  std::unique_ptr<Copier> make_copier() override {
-    fail(ExitCode::internal, "the CPU's memory is the host's: there is nothing to copy");
+  /// Nothing may stand at null, where memcpy may not look even for no bytes.
+  void copy(void* to, const void* from, size_t bytes) override {
+    if (bytes > 0) std::memcpy(to, from, bytes);
   }
+  void synchronize() override {}
+  std::unique_ptr<Feeder> make_feeder() override { fail_to_copy(); }
+  std::unique_ptr<Copier> make_copier() override { fail_to_copy(); }
   std::unique_ptr<Recorder> make_recorder() override {
     fail(ExitCode::internal, "the CPU's ops run at once: there is nothing to record");
   }
@@ -66,9 +69,8 @@ class CpuDevice final : public Device {
   size_t free_bytes() const override { return 0; }
 
  private:
-  /// Nothing may stand at null, where memcpy may not look even for no bytes.
-  static void copy(void* to, const void* from, size_t bytes) {
-    if (bytes > 0) std::memcpy(to, from, bytes);
+  [[noreturn]] static void fail_to_copy() {
+    fail(ExitCode::internal, "the CPU's memory is the host's: there is nothing to copy");
   }
 
   static size_t rounded(size_t bytes, size_t border) {

@@ -17,6 +17,10 @@ void check(cudaError_t status, const char* what);
 /// The stream on which the ops of a CUDA device run.
 cudaStream_t stream_of(const Device& device);
 
+/// Copies beside what is queued on a stream.
+std::unique_ptr<Copier> make_copier(cudaStream_t stream);
+std::unique_ptr<Feeder> make_feeder(cudaStream_t stream);
+
 /// Recordings of what is queued on a stream.
 std::unique_ptr<Recorder> make_recorder(cudaStream_t stream);
 

@@ -2,10 +2,6 @@
 // same program runs on machines without one.
 #include <cuda_runtime.h>
 
-#include <deque>
-#include <mutex>
-#include <vector>
-
 #include "core/base/error.hpp"
 #include "core/base/text.hpp"
 #include "core/device/cuda.hpp"
@@ -13,63 +9,6 @@
 
 namespace convoy {
 namespace {
-
-/// A stream for copies alone, which waits for the ops before each; after it an event, which the host waits for.
-class CudaCopier final : public Copier {
- public:
-  explicit CudaCopier(cudaStream_t ops) : ops_(ops) {
-    cuda::check(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "make a stream");
-    cuda::check(cudaEventCreateWithFlags(&before_, cudaEventDisableTiming), "make an event");
-  }
-  CudaCopier(const CudaCopier&) = delete;
-  ~CudaCopier() override {
-    cudaStreamSynchronize(stream_);
-    for (cudaEvent_t event : done_) cudaEventDestroy(event);
-    for (cudaEvent_t event : spare_) cudaEventDestroy(event);
-    cudaEventDestroy(before_);
-    cudaStreamDestroy(stream_);
-  }
-
-  void start(void* to, const void* from, size_t bytes) override {
-    cuda::check(cudaEventRecord(before_, ops_), "record an event");
-    cuda::check(cudaStreamWaitEvent(stream_, before_, 0), "wait for an event");
-    cuda::check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToHost, stream_), "copy from the GPU");
-    cudaEvent_t done = nullptr;
-    {
-      const std::lock_guard lock(mutex_);
-      if (!spare_.empty()) {
-        done = spare_.back();
-        spare_.pop_back();
-      }
-    }
-    if (!done) cuda::check(cudaEventCreateWithFlags(&done, cudaEventDisableTiming), "make an event");
-    cuda::check(cudaEventRecord(done, stream_), "record an event");
-    const std::lock_guard lock(mutex_);
-    done_.push_back(done);
-  }
-
-  void wait(size_t copies) override {
-    for (; waited_ < copies; ++waited_) {
-      cudaEvent_t next = nullptr;
-      {
-        const std::lock_guard lock(mutex_);
-        next = done_.front();
-        done_.pop_front();
-      }
-      cuda::check(cudaEventSynchronize(next), "wait for a copy");
-      const std::lock_guard lock(mutex_);
-      spare_.push_back(next);
-    }
-  }
-
- private:
-  cudaStream_t ops_, stream_ = nullptr;
-  cudaEvent_t before_ = nullptr;
-  std::mutex mutex_;
-  std::deque<cudaEvent_t> done_;    // of copies that nobody has waited for
-  std::vector<cudaEvent_t> spare_;  // of others
-  size_t waited_ = 0;
-};
 
 class CudaDevice final : public Device {
  public:
@@ -115,9 +54,13 @@ class CudaDevice final : public Device {
     cuda::check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToHost, stream_), "copy from the GPU");
     synchronize();
   }
+  void copy(void* to, const void* from, size_t bytes) override {
+    cuda::check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, stream_), "copy within the GPU");
+  }
   void synchronize() override { cuda::check(cudaStreamSynchronize(stream_), "wait for the GPU"); }
 
-  std::unique_ptr<Copier> make_copier() override { return std::make_unique<CudaCopier>(stream_); }
+  std::unique_ptr<Copier> make_copier() override { return cuda::make_copier(stream_); }
+  std::unique_ptr<Feeder> make_feeder() override { return cuda::make_feeder(stream_); }
   std::unique_ptr<Recorder> make_recorder() override { return cuda::make_recorder(stream_); }
   void lock_pages(void* memory, size_t bytes) override {
     // Copies are right without it, too.

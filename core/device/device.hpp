@@ -25,6 +25,20 @@ class Copier {
   virtual void wait(size_t copies) = 0;
 };
 
+/// Copies from the host's memory to a device's, beside the ops. Used by one thread.
+class Feeder {
+ public:
+  virtual ~Feeder() = default;
+  /// Starts a copy, which waits for the ops that had been queued at the last release(). `from` may change after wait().
+  virtual void start(void* to, const void* from, size_t bytes) = 0;
+  /// Waits for all that was started.
+  virtual void wait() = 0;
+  /// Lets ops that are queued from now on wait for it.
+  virtual void join() = 0;
+  /// Says that the ops queued so far are the last that read it.
+  virtual void release() = 0;
+};
+
 /// Ops that were recorded, to be queued again and again by one call.
 class Recording {
  public:
@@ -65,10 +79,13 @@ class Device {
   /// unless its pages are locked: then once the copy has run. What is downloaded is there when it returns.
   virtual void upload(void* to, const void* from, size_t bytes) = 0;
   virtual void download(void* to, const void* from, size_t bytes) = 0;
+  /// Copies within the device's memory, likewise.
+  virtual void copy(void* to, const void* from, size_t bytes) = 0;
   /// Waits for all that was queued.
   virtual void synchronize() = 0;
   /// For a device whose memory is not the host's. It must not outlive the device.
   virtual std::unique_ptr<Copier> make_copier() = 0;
+  virtual std::unique_ptr<Feeder> make_feeder() = 0;
   /// Likewise. The ops are those that this thread queues.
   virtual std::unique_ptr<Recorder> make_recorder() = 0;
   /// Says that memory of the host is going to be copied from and to again and again, which is faster where the system
@@ -77,6 +94,22 @@ class Device {
   virtual void unlock_pages(void* memory) noexcept = 0;
   /// Bytes that allocate() can still give, for a device whose memory is not the host's; 0 where it cannot tell.
   virtual size_t free_bytes() const = 0;
+};
+
+/// Memory of the host whose pages a device has locked, while it lives.
+class LockedPages {
+ public:
+  LockedPages(Device& device, void* memory, size_t bytes) : device_(&device), memory_(memory) {
+    device.lock_pages(memory, bytes);
+  }
+  LockedPages(LockedPages&& other) noexcept : device_(std::exchange(other.device_, nullptr)), memory_(other.memory_) {}
+  ~LockedPages() {
+    if (device_) device_->unlock_pages(memory_);
+  }
+
+ private:
+  Device* device_;
+  void* memory_;
 };
 
 /// Memory owned by a device.

@@ -2,13 +2,13 @@
 
 #include <algorithm>
 #include <array>
-#include <cstring>
 #include <utility>
 
 #include "core/base/error.hpp"
 #include "core/base/parallel.hpp"
 #include "core/base/timer.hpp"
 #include "core/ops/score.hpp"
+#include "core/train/lane_input.hpp"
 #include "core/train/lane_tree.hpp"
 #include "core/train/team_pool.hpp"
 #include "core/train/tree_sum.hpp"
@@ -16,53 +16,6 @@
 namespace convoy {
 
 namespace {
-
-/// Images and labels of one pass where the device reads them: a copy, unless that is where they are.
-class DeviceInput {
- public:
-  DeviceInput(Device& device, const Net& net, int64_t images)
-      : device_(device), pixel_bytes_(pixel_bytes(net, images)), numbers_(number_bytes(images)) {
-    if (device.on_host()) return;
-    pixels_ = DeviceBuffer(device, pixel_bytes_, "images");
-    device_numbers_ = DeviceBuffer(device, numbers_.size(), "labels");
-  }
-
-  static size_t pixel_bytes(const Net& net, int64_t images) {
-    const PixelsSpec& pixels = net.options().pixels;
-    return static_cast<size_t>(images * pixels.input.count()) * size_of(pixels.dtype);
-  }
-  /// Of the position, and labels behind it.
-  static size_t number_bytes(int64_t images) {
-    return sizeof(int64_t) + static_cast<size_t>(images) * sizeof(int32_t);
-  }
-
-  /// Where take() puts training's batches.
-  NetBatch place() const {
-    return {.pixels = pixels_.data(),
-            .labels = reinterpret_cast<const int32_t*>(device_numbers_.data() + sizeof(int64_t)),
-            .position = reinterpret_cast<const int64_t*>(device_numbers_.data())};
-  }
-
-  NetBatch take(const NetBatch& batch) {
-    if (device_.on_host()) return batch;
-    NetBatch copy = place();
-    device_.upload(pixels_.data(), batch.pixels, pixel_bytes_);
-    if (!batch.position) copy.position = nullptr;
-    if (!batch.labels) copy.labels = nullptr;
-    if (batch.position) std::memcpy(numbers_.data(), batch.position, sizeof(int64_t));
-    if (batch.labels) {
-      std::memcpy(numbers_.data() + sizeof(int64_t), batch.labels, numbers_.size() - sizeof(int64_t));
-    }
-    device_.upload(device_numbers_.data(), numbers_.data(), numbers_.size());
-    return copy;
-  }
-
- private:
-  Device& device_;
-  size_t pixel_bytes_;
-  std::vector<std::byte> numbers_;  // one upload, as each takes its time, however short
-  DeviceBuffer pixels_, device_numbers_;
-};
 
 /// A part of a pass's ops, recorded; then, unless `end` is 0, the sink is told that gradients in [0, end) are final.
 struct Piece {
@@ -106,7 +59,7 @@ struct Lanes::Impl {
   std::vector<DeviceBuffer> lane_gradients;  // of lanes 1, 2, ...; lane 0 works in the arena
   std::vector<DeviceBuffer> pass_gradients;  // one per team: of one layer in passes 1, 2, ...; pass 0 needs none
   std::vector<float*> gradients;             // one per lane
-  std::vector<DeviceInput> inputs;           // one per team
+  LaneInput input;
   std::unique_ptr<Score> score;
   DeviceBuffer scores;  // ScoreTotals, one per lane
   TeamPool pool;
@@ -121,12 +74,13 @@ struct Lanes::Impl {
         device(d),
         options(o),
         gradients(make_gradients(arena)),
+        input(d, n, o.lane_batch, o.lanes * o.passes),
         score(make_score(d, {.classes = classes_of(n)}, n.options().op)),
         scores(d, static_cast<size_t>(o.lanes) * sizeof(ScoreTotals), "scores"),
         pool(o.teams(), o.threads_per_team()),
         tree(d, gradients, [this](size_t end) { announce(end); }) {
+    if (!d.on_host() && o.teams() > 1) fail(ExitCode::internal, "a device is given work by one thread");
     for (int team = 0; team < o.teams(); ++team) {
-      inputs.emplace_back(d, n, o.lane_batch);
       activations.emplace_back(d, n.activation_bytes(), "activations");
       if (o.passes > 1) pass_gradients.emplace_back(d, n.largest_layer() * sizeof(float), "pass gradients");
     }
@@ -160,7 +114,6 @@ struct Lanes::Impl {
   void announce(size_t end);
   void end_piece(size_t end);
   void add_layer(std::span<const float> layer, float* sum, size_t begin) const;
-  NetBatch take_input(int pass, int lane, int team, const Batch& batch, int64_t& position);
   void queue_pass(int pass, int lane, int team, const NetBatch& share, Seconds& seconds);
   ScoreTotals* scores_of(int lane) const { return reinterpret_cast<ScoreTotals*>(scores.data()) + lane; }
 };
@@ -200,17 +153,6 @@ void Lanes::Impl::end_piece(size_t end) {
   recorder->begin();
 }
 
-/// `position` is where the batch's is kept for ops of the host.
-NetBatch Lanes::Impl::take_input(int pass, int lane, int team, const Batch& batch, int64_t& position) {
-  const int64_t first = (int64_t{lane} * options.passes + pass) * options.lane_batch;
-  const size_t image_bytes = batch.images.bytes() / static_cast<size_t>(batch.images.shape[0]);
-  position = batch.position + first;
-  return inputs[team].take(
-      {.pixels = static_cast<const std::byte*>(batch.images.data) + static_cast<size_t>(first) * image_bytes,
-       .labels = batch.labels.data() + first,
-       .position = &position});
-}
-
 void Lanes::Impl::queue_pass(int pass, int lane, int team, const NetBatch& share, Seconds& seconds) {
   NetLane net_lane = lane_on(lane, team);
   if (pass > 0) net_lane.one_layer = reinterpret_cast<float*>(pass_gradients[team].data());
@@ -246,14 +188,16 @@ size_t Lanes::bytes(const Net& net, const LaneOptions& options) {
 }
 
 size_t Lanes::input_bytes(const Net& net, const LaneOptions& options) {
-  const size_t images =
-      DeviceInput::pixel_bytes(net, options.lane_batch) + DeviceInput::number_bytes(options.lane_batch);
-  return static_cast<size_t>(options.teams()) * images;
+  return LaneInput::bytes(net, options.lane_batch, options.lanes * options.passes);
+}
+
+void Lanes::feed(const Batch& batch) {
+  impl_->input.feed(batch);
 }
 
 std::string Lanes::record(GradientSink& sink) {
   Impl& impl = *impl_;
-  if (impl.device.on_host() || impl.options.teams() > 1) return "";
+  if (impl.device.on_host()) return "";
   impl.recorded.clear();
   impl.begin_step(sink);
   std::string problem;
@@ -264,7 +208,7 @@ std::string Lanes::record(GradientSink& sink) {
       for (int pass = 0; pass < impl.options.passes; ++pass) {
         impl.recorded.emplace_back();
         impl.recorder->begin();
-        impl.queue_pass(pass, lane, 0, impl.inputs[0].place(), unused);
+        impl.queue_pass(pass, lane, 0, impl.input.place(), unused);
         impl.recorded.back().push_back({.ops = impl.recorder->end()});
       }
     }
@@ -276,7 +220,7 @@ std::string Lanes::record(GradientSink& sink) {
   return problem;
 }
 
-Lanes::Seconds Lanes::run(const Batch& batch, GradientSink& sink, std::span<ScoreTotals> totals) {
+Lanes::Seconds Lanes::run(GradientSink& sink, std::span<ScoreTotals> totals, const std::function<void()>& meanwhile) {
   Impl& impl = *impl_;
   const Timer timer;
   impl.begin_step(sink);
@@ -285,24 +229,35 @@ Lanes::Seconds Lanes::run(const Batch& batch, GradientSink& sink, std::span<Scor
   impl.pool.run([&](int team) {
     for (int lane = impl.first_lane(team); lane < impl.first_lane(team + 1); ++lane) {
       for (int pass = 0; pass < impl.options.passes; ++pass) {
-        int64_t position = 0;
-        const NetBatch share = impl.take_input(pass, lane, team, batch, position);
-        if (replays) {
-          for (const Piece& piece : impl.recorded[static_cast<size_t>(lane * impl.options.passes + pass)]) {
-            piece.ops->replay();
-            if (piece.end > 0) sink.ready(piece.end);
-          }
-        } else {
+        const int number = lane * impl.options.passes + pass;
+        const NetBatch share = impl.input.pass(number);
+        if (!replays) {
           impl.queue_pass(pass, lane, team, share, seconds[team]);
+          continue;
+        }
+        for (const Piece& piece : impl.recorded[static_cast<size_t>(number)]) {
+          piece.ops->replay();
+          if (piece.end > 0) sink.ready(piece.end);
         }
       }
     }
   });
+  Seconds slowest = *std::ranges::max_element(seconds, {}, [](const Seconds& s) { return s.forward + s.backward; });
+  double elsewhere = 0;
+  if (!impl.device.on_host() && meanwhile) {
+    const Timer other;
+    impl.input.wait();
+    meanwhile();
+    elsewhere = other.seconds();
+  }
   impl.device.download(totals.data(), impl.scores.data(), impl.scores.bytes());
-  Seconds slowest =
-      *std::ranges::max_element(seconds, {}, [](const Seconds& s) { return s.forward + s.backward; });
-  if (!impl.device.on_host()) slowest.backward = timer.seconds() - slowest.forward;
+  if (!impl.device.on_host()) slowest.backward = timer.seconds() - elsewhere - slowest.forward;
   return slowest;
+}
+
+Lanes::Seconds Lanes::run(const Batch& batch, GradientSink& sink, std::span<ScoreTotals> totals) {
+  feed(batch);
+  return run(sink, totals, {});
 }
 
 void Lanes::evaluate(int64_t chunks, const std::function<NetBatch(int64_t, int)>& load,
@@ -312,7 +267,7 @@ void Lanes::evaluate(int64_t chunks, const std::function<NetBatch(int64_t, int)>
     const NetLane lane = impl.lane_on(0, team);
     HostResults results(impl.device, impl.net);
     for (int64_t chunk = team; chunk < chunks; chunk += impl.options.teams()) {
-      impl.net.forward(lane, impl.inputs[team].take(load(chunk, team)), Mode::inference);
+      impl.net.forward(lane, impl.input.take(load(chunk, team)), Mode::inference);
       visit(team, results.prediction(lane), results.losses(lane));
     }
   });

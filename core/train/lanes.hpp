@@ -58,8 +58,14 @@ class Lanes {
     double forward = 0, backward = 0;
   };
 
-  /// Forward and backward of every lane over `batch` (lanes * lane_images() images, lane by lane); gradients sums of
-  /// this worker's lanes go to the arena and are announced to `sink.ready`. totals has one entry per lane.
+  /// Gives the batch of the next run(): lanes * lane_images() images, lane by lane. A device begins to copy it. It must
+  /// stay as it is until that run() returns or, on a device, calls `meanwhile`.
+  void feed(const Batch& batch);
+
+  /// Forward and backward of every lane over the batch that was fed; gradients sums of this worker's lanes go to the
+  /// arena and are announced to `sink.ready`. totals has one entry per lane. On a device `meanwhile` is called, if
+  /// there is one, while it computes: to feed the next batch.
+  Seconds run(GradientSink& sink, std::span<ScoreTotals> totals, const std::function<void()>& meanwhile);
   Seconds run(const Batch& batch, GradientSink& sink, std::span<ScoreTotals> totals);
 
   /// A forward pass in inference mode over each chunk in [0, chunks) of lane_batch images. `load` gives a chunk's

@@ -12,23 +12,34 @@ bool train(const TrainerParts& parts, const TrainerOptions& options) {
   StepTotals totals(options.total_lanes, options.first_lane, options.workers, options.worker);
   std::vector<ScoreTotals> lane_totals(static_cast<size_t>(parts.lanes.options().lanes));
   const auto global_batch = static_cast<double>(options.global_batch);
+  bool fed = false;
+  double waited_for_input = 0;  // for the batch of the step that comes next
+  const auto feed = [&] {
+    const Timer timer;
+    const Batch& batch = parts.source.next();
+    waited_for_input = timer.seconds();
+    parts.lanes.feed(batch);
+    fed = true;
+  };
 
   for (int64_t step = options.first_step; step < options.last_step; ++step) {
     const Timer whole;
     StepReport report{.step = step + 1, .samples = (step + 1) * options.global_batch};
     report.learning_rate = parts.schedule.rate(step);
 
-    Timer timer;
-    const Batch& batch = parts.source.next();
-    report.input = timer.lap();
+    if (!fed) feed();
+    fed = false;
+    report.input = waited_for_input;
     parts.sink.begin(step, static_cast<float>(report.learning_rate));
     if (options.recorded && step == options.first_step + 1) {
       if (const std::string why = parts.lanes.record(parts.sink); !why.empty()) {
         report.notice = concat("steps are queued op by op, which takes longer: ", why);
       }
     }
-    const Lanes::Seconds seconds = parts.lanes.run(batch, parts.sink, lane_totals);
-    timer.lap();
+    const Lanes::Seconds seconds = parts.lanes.run(parts.sink, lane_totals, [&] {
+      if (step + 1 < options.last_step) feed();
+    });
+    Timer timer;
     totals.set(lane_totals, whole.seconds(), parts.stop.load(std::memory_order_relaxed));
     parts.sink.finish(totals.values());
     report.exposed = timer.lap();

@@ -17,7 +17,7 @@ struct TrainerOptions {
   int64_t samples_per_epoch = 1;
   bool recorded = true;  // on a device: steps after the first are recorded once and replayed
   int total_lanes = 1;   // of all workers
-  int first_lane = 0;   // of this worker, in [0, total_lanes)
+  int first_lane = 0;    // of this worker, in [0, total_lanes)
   int workers = 1;
   int worker = 0;  // this one, in [0, workers)
 };

@@ -155,10 +155,11 @@ void print_summary(const ImportResult& result) {
   }
   for (const std::string& damage : s.damage) std::printf("  %s\n", damage.c_str());
   for (const SkippedGroup& group : group_skipped(s.skipped)) {
-    std::printf("  skipped %s: %s: %s%s\n", with_commas(static_cast<int64_t>(group.count)).c_str(), group.reason.c_str(), join(group.names, ", ").c_str(),
-                group.count > group.names.size() ? ", ..." : "");
+    std::printf("  skipped %s: %s: %s%s\n", with_commas(static_cast<int64_t>(group.count)).c_str(),
+                group.reason.c_str(), join(group.names, ", ").c_str(), group.count > group.names.size() ? ", ..." : "");
   }
-  if (!s.skipped.empty() || !s.damage.empty()) std::printf("  all that was skipped is named in %s/skipped.txt\n", s.out.c_str());
+  if (!s.skipped.empty() || !s.damage.empty())
+    std::printf("  all that was skipped is named in %s/skipped.txt\n", s.out.c_str());
   for (const auto& [reason, group] : s.left_out) {
     std::printf("  left out %s: %s: %s%s\n", with_commas(group.count).c_str(), reason.c_str(),
                 join(group.names, ", ").c_str(), std::cmp_greater(group.count, group.names.size()) ? ", ..." : "");

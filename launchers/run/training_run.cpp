@@ -20,15 +20,14 @@
 namespace convoy {
 namespace {
 
-/// Batches from the pipeline; notes where the worker is and fails on purpose where it is told to.
+/// Batches from the pipeline; notes that they are waited for, and fails on purpose where it is told to.
 class WatchedSource : public BatchSource {
  public:
   WatchedSource(BatchSource& inner, WorkerState& state, const Fault& fault, int rank, int64_t first_step)
       : inner_(inner), state_(state), fault_(fault), rank_(rank), step_(first_step) {}
 
   const Batch& next() override {
-    state_.step = ++step_;
-    strike(fault_, rank_, step_);
+    strike(fault_, rank_, ++step_);
     const PhaseScope phase(state_, "input");
     return inner_.next();
   }
@@ -39,6 +38,18 @@ class WatchedSource : public BatchSource {
   const Fault fault_;
   const int rank_;
   int64_t step_;
+};
+
+/// Says which step is under way.
+class StepCounter : public Observer {
+ public:
+  explicit StepCounter(WorkerState& state) : state_(state) {}
+  void on_step(const StepReport& report) override {
+    if (!report.last) state_.step = report.step + 1;
+  }
+
+ private:
+  WorkerState& state_;
 };
 
 class TrainingRun {
@@ -180,7 +191,8 @@ class TrainingRun {
                        .worker = worker_.rank(),
                        .workers = worker_.size(),
                        .depth = plan_.input.depth,
-                       .threads = plan_.input.threads});
+                       .threads = plan_.input.threads,
+                       .device = &*device_});
     WatchedSource source(pipeline, state_, plan_.fault, worker_.rank(), start_.step);
     const std::unique_ptr<GradientSink> sink = make_sink();
 
@@ -206,6 +218,9 @@ class TrainingRun {
                                     .keep = options_.keep_checkpoints,
                                     .state = asked_});
     observers.push_back(&checkpoints);
+    state_.step = start_.step + 1;
+    StepCounter counter(state_);
+    observers.push_back(&counter);  // the last: until then the step is under way
 
     const TrainerParts parts{.net = model_->net(),
                              .lanes = model_->lanes(),

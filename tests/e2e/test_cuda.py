@@ -92,7 +92,8 @@ def test_evaluation_is_that_of_the_cpu(train, tiny):
 def test_the_plan_names_the_gpus_memory(tiny_train):
     done = succeed(*tiny_train("run", steps=1, backend="cuda"), binary=CUDA)
     line = next(line for line in done.stderr.splitlines() if line.startswith("memory of each GPU"))
-    assert "momentum" in line and f"images {32 * (12 * 12 + 4) / 1024:.1f} KiB" in line
+    # Pixels, labels and a position: of the step under way, and of the next one.
+    assert "momentum" in line and f"images {2 * (32 * (12 * 12 + 4) + 8) / 1024:.1f} KiB" in line
     assert "GPU 0, CUDA on the CPU" in done.stderr
 
 

@@ -31,6 +31,10 @@ void increment_each(const Device& device, int64_t n, int* place) {
   cuda::for_each(cuda::stream_of(device), n, [=] __device__(int64_t i) { place[i] += 1; });
 }
 
+void add_each(const Device& device, int64_t n, const int* from, int* to) {
+  cuda::for_each(cuda::stream_of(device), n, [=] __device__(int64_t i) { to[i] += from[i]; });
+}
+
 /// Sums 0 .. 255 + block, in shared memory, halving the threads.
 __global__ void sum_by_halves(int* sums) {
   __shared__ int values[256];
@@ -118,6 +122,38 @@ TEST_F(CudaDevice, CopiesHoldWhatWasThereBeforeLaterOps) {
   copier->wait(2);
   EXPECT_EQ(second, std::vector<int>(n, 2));
   for (auto* copy : {&first, &second}) device_->unlock_pages(copy->data());
+}
+
+TEST_F(CudaDevice, WhatIsFedIsThereForOpsAfterTheJoinAndStaysUntilTheRelease) {
+  constexpr size_t count = 1000;
+  const DeviceBuffer fed(*device_, count * sizeof(int), "a test"), sums(*device_, count * sizeof(int), "a test");
+  auto* place = reinterpret_cast<int*>(fed.data());
+  auto* sum = reinterpret_cast<int*>(sums.data());
+  std::vector<int> host(count, 1);
+  const LockedPages locked(*device_, host.data(), count * sizeof(int));  // read when the copy runs, and not before
+  const auto feeder = device_->make_feeder();
+  feeder->release();
+  feeder->start(place, host.data(), count * sizeof(int));
+  for (const int next : {10, 100}) {
+    feeder->join();
+    add_each(*device_, count, place, sum);
+    feeder->release();
+    feeder->wait();
+    std::fill(host.begin(), host.end(), next);
+    feeder->start(place, host.data(), count * sizeof(int));  // before anything of the op has been waited for
+  }
+  feeder->join();
+  add_each(*device_, count, place, sum);
+  EXPECT_EQ(down(sum, count), std::vector<int>(count, 111));
+}
+
+TEST_F(CudaDevice, CopiesWithinItsMemoryInOrder) {
+  const DeviceBuffer memory(*device_, 2 * sizeof(int), "a test");
+  auto* place = reinterpret_cast<int*>(memory.data());
+  increment_each(*device_, 1, place);
+  device_->copy(place + 1, place, sizeof(int));
+  increment_each(*device_, 1, place);
+  EXPECT_EQ(down(place, 2), (std::vector<int>{2, 1}));
 }
 
 TEST_F(CudaDevice, WhatIsRecordedRunsWhenItIsReplayed) {
