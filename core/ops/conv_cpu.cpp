@@ -6,12 +6,12 @@
 
 #include "core/base/error.hpp"
 #include "core/base/isa.hpp"
-#include "core/ops/conv_kernels.hpp"
-#include "core/ops/conv_onednn.hpp"
-#include "core/ops/conv_pass.hpp"
-#include "core/ops/conv_rows.hpp"
+#include "core/ops/conv/kernels.hpp"
+#include "core/ops/conv/onednn_conv.hpp"
+#include "core/ops/conv/pass.hpp"
+#include "core/ops/conv/rows.hpp"
+#include "core/ops/conv/winograd/winograd.hpp"
 #include "core/ops/tuning.hpp"
-#include "core/ops/winograd/winograd.hpp"
 
 namespace convoy {
 namespace {

@@ -1,7 +1,7 @@
 // Which implementation a convolution on a GPU gets.
 #include "core/ops/conv.hpp"
-#include "core/ops/conv_depthwise.hpp"
-#include "core/ops/conv_products.hpp"
+#include "core/ops/conv/depthwise.hpp"
+#include "core/ops/conv/products.hpp"
 
 namespace convoy {
 

@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "core/base/error.hpp"
-#include "core/ops/conv_products.hpp"
+#include "core/ops/conv/products.hpp"
 #include "tests/core/ops/draws.hpp"
 #include "tests/support/tested_device.hpp"
 

@@ -7,7 +7,7 @@
 
 #include "core/base/error.hpp"
 #include "core/base/isa.hpp"
-#include "core/ops/conv_pass.hpp"
+#include "core/ops/conv/pass.hpp"
 #include "core/ops/onednn/primitive.hpp"
 #include "core/ops/tuning.hpp"
 #include "tests/core/ops/families.hpp"

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "core/base/isa.hpp"
-#include "core/ops/conv_pass.hpp"
+#include "core/ops/conv/pass.hpp"
 
 namespace convoy {
 namespace {

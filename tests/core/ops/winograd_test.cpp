@@ -1,5 +1,5 @@
 // Each algorithm of convolution, forced by a Tuning, against the oracle; the two sets of kernels against each other.
-#include "core/ops/winograd/winograd.hpp"
+#include "core/ops/conv/winograd/winograd.hpp"
 
 #include <gmock/gmock.h>
 
@@ -8,10 +8,10 @@
 
 #include "core/base/error.hpp"
 #include "core/base/isa.hpp"
-#include "core/ops/conv_kernels.hpp"
-#include "core/ops/conv_rows.hpp"
+#include "core/ops/conv/kernels.hpp"
+#include "core/ops/conv/rows.hpp"
+#include "core/ops/conv/winograd/points.hpp"
 #include "core/ops/tuning.hpp"
-#include "core/ops/winograd/points.hpp"
 #include "tests/core/ops/draws.hpp"
 #include "tests/core/ops/families.hpp"
 

@@ -7,8 +7,8 @@
 #include <utility>
 
 #include "core/base/parallel.hpp"
-#include "core/ops/winograd/tiling.hpp"
-#include "core/ops/winograd/winograd.hpp"
+#include "core/ops/conv/winograd/tiling.hpp"
+#include "core/ops/conv/winograd/winograd.hpp"
 
 namespace convoy::winograd {
 namespace {

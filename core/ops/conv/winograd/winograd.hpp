@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "core/ops/conv_pass.hpp"
+#include "core/ops/conv/pass.hpp"
 
 namespace convoy {
 

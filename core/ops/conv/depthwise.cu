@@ -1,6 +1,6 @@
 // Each output is a sum of R S products, so memory decides: threads take neighbouring channels, four at a time where
 // there is one filter for each, and weights are kept as (R, S, K), as they are read.
-#include "core/ops/conv_depthwise.hpp"
+#include "core/ops/conv/depthwise.hpp"
 
 #include <algorithm>
 #include <limits>
@@ -8,7 +8,7 @@
 
 #include "core/base/error.hpp"
 #include "core/device/cuda.hpp"
-#include "core/ops/conv_geometry.hpp"
+#include "core/ops/conv/geometry.hpp"
 #include "core/ops/gemm/column_sums.hpp"
 #include "core/ops/layout.hpp"
 

@@ -1,5 +1,5 @@
 // See conv_onednn.hpp.
-#include "core/ops/conv_onednn.hpp"
+#include "core/ops/conv/onednn_conv.hpp"
 
 #include "core/base/parallel.hpp"
 #include "core/ops/elementwise_cpu.hpp"

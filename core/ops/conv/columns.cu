@@ -1,7 +1,7 @@
 // One thread for each element of what is written, or for four neighbouring channels.
-#include "core/ops/conv_columns.hpp"
+#include "core/ops/conv/columns.hpp"
 
-#include "core/ops/conv_geometry.hpp"
+#include "core/ops/conv/geometry.hpp"
 
 namespace convoy {
 namespace {

@@ -1,4 +1,4 @@
-// Winograd's transforms over a vector type V, channels side by side. Included by the conv_kernels_*.cpp only, which
+// Winograd's transforms over a vector type V, channels side by side. Included by the kernels_*.cpp only, which
 // choose the instruction set before.
 //
 // X -> M X M^T, all loops over M unrolled and its zeros left out. Where two neighbouring rows (or columns) of M differ
@@ -8,8 +8,8 @@
 #include <type_traits>
 #include <utility>
 
-#include "core/ops/conv_kernels.hpp"
-#include "core/ops/winograd/points.hpp"
+#include "core/ops/conv/kernels.hpp"
+#include "core/ops/conv/winograd/points.hpp"
 
 namespace convoy::kernels {
 

@@ -1,6 +1,6 @@
-// The kernels of conv_kernels.hpp for AVX-512. Nothing but them may be compiled after the pragma: an inline function
+// The kernels of kernels.hpp for AVX-512. Nothing but them may be compiled after the pragma: an inline function
 // from elsewhere would carry the instructions to processors without them.
-#include "core/ops/conv_kernels.hpp"
+#include "core/ops/conv/kernels.hpp"
 
 #if defined(__x86_64__)
 
@@ -9,7 +9,7 @@
 #include <type_traits>
 #include <utility>
 
-#include "core/ops/winograd/points.hpp"
+#include "core/ops/conv/winograd/points.hpp"
 
 #if defined(__clang__)
 #pragma clang attribute push(__attribute__((target("avx512f,avx512vl,avx512bw,avx512dq,avx2,fma"))), \
@@ -18,8 +18,8 @@
 #pragma GCC target("arch=x86-64-v4")
 #endif
 
-#include "core/ops/conv_product.hpp"
-#include "core/ops/winograd/transform.hpp"
+#include "core/ops/conv/product.hpp"
+#include "core/ops/conv/winograd/transform.hpp"
 
 namespace convoy {
 namespace {

@@ -2,13 +2,13 @@
 //
 // Padding is made real: a thread copies one image at a time into a padded one of its own. Packed weights are panels of
 // (R S C, panel) as ConvKernels::multiply reads them.
-#include "core/ops/conv_rows.hpp"
+#include "core/ops/conv/rows.hpp"
 
 #include <algorithm>
 #include <cstring>
 
 #include "core/base/parallel.hpp"
-#include "core/ops/conv_kernels.hpp"
+#include "core/ops/conv/kernels.hpp"
 
 namespace convoy::rows {
 namespace {

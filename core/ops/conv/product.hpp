@@ -1,10 +1,10 @@
-// The matrix product of conv_kernels.hpp over a vector type V: blocks of C stay in registers while A's elements are
+// The matrix product of kernels.hpp over a vector type V: blocks of C stay in registers while A's elements are
 // broadcast. Included by the conv_kernels_*.cpp only, which choose the instruction set before.
 #pragma once
 
 #include <utility>
 
-#include "core/ops/conv_kernels.hpp"
+#include "core/ops/conv/kernels.hpp"
 
 namespace convoy::kernels {
 

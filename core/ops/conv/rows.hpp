@@ -4,7 +4,7 @@
 
 #include <memory>
 
-#include "core/ops/conv_pass.hpp"
+#include "core/ops/conv/pass.hpp"
 
 namespace convoy {
 

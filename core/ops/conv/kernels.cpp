@@ -1,5 +1,5 @@
-// See conv_kernels.hpp.
-#include "core/ops/conv_kernels.hpp"
+// See kernels.hpp.
+#include "core/ops/conv/kernels.hpp"
 
 #include "core/base/isa.hpp"
 

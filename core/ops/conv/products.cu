@@ -2,14 +2,14 @@
 // lie: (K, R S C/groups), K/groups rows for each group. All groups are one batch of products.
 //
 //   y = columns weights^T + bias    dcolumns = dy weights    dweights = dy^T columns
-#include "core/ops/conv_products.hpp"
+#include "core/ops/conv/products.hpp"
 
 #include <algorithm>
 #include <optional>
 #include <vector>
 
 #include "core/base/error.hpp"
-#include "core/ops/conv_columns.hpp"
+#include "core/ops/conv/columns.hpp"
 #include "core/ops/gemm/column_sums.hpp"
 #include "core/ops/gemm/gemm.hpp"
 #include "core/ops/layout.hpp"

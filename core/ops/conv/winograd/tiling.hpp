@@ -4,7 +4,7 @@
 #include <cstdint>
 
 #include "core/ops/conv.hpp"
-#include "core/ops/conv_kernels.hpp"
+#include "core/ops/conv/kernels.hpp"
 
 namespace convoy::winograd {
 

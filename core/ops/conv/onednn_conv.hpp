@@ -6,7 +6,7 @@
 
 #include <memory>
 
-#include "core/ops/conv_pass.hpp"
+#include "core/ops/conv/pass.hpp"
 
 namespace convoy::onednn {
 
