@@ -130,6 +130,16 @@ def bits_twice(tools):
     return {"detail": "losses and checkpoints are the same, exact off and on"}
 
 
+def recorded(tools):
+    """Steps replayed from CUDA graphs, whole and between exchanged ranges, against steps queued op by op."""
+    for workers in (1, 2):
+        keys = {"workers": workers, **shared(tools)}
+        lenet(tools, f"recorded-{workers}", **keys)
+        lenet(tools, f"by-op-{workers}", cuda_graphs="off", **keys)
+        same_bits(tools, f"recorded-{workers}", f"by-op-{workers}", files=False)
+    return {"detail": "losses and evaluation are the same, by 1 and by 2 workers"}
+
+
 def shared(tools):
     """Options of workers that share a GPU."""
     if tools.backend == "cpu":
@@ -210,6 +220,7 @@ CHECKS = [
     Check("unit tests", 30, 150, unit_tests),
     *(Check(f"steps of {net}", 15, 60, partial(steps_of, net)) for net in ("lenet", "alexnet-2012")),
     Check("the same bits twice", 8, 40, bits_twice),
+    Check("recorded steps", 8, 40, recorded),
     *(Check(f"{workers} workers on one GPU", 12, 60, partial(ranks, workers)) for workers in (2, 4)),
     Check("killed and resumed", 8, 40, killed),
     Check("bf16 on LeNet", 15, 60, bf16_band),

@@ -57,10 +57,13 @@ class Torch:
             Tools.end(self.process)
 
 
-def convoy_speed(tools, net, batch, steps, precision):
+def convoy_speed(tools, net, batch, steps, precision, *more):
     answer = tools.convoy("bench", "step", "--backend", tools.backend, "--net", f"experiments/nets/{net}.net", "--batch", batch,
-                          "--steps", steps, "--precision", precision, "--json")
-    return json.loads([line for line in answer.splitlines() if line.startswith("{")][-1])
+                          "--steps", steps, "--precision", precision, *more, "--json")
+    told = json.loads([line for line in answer.splitlines() if line.startswith("{")][-1])
+    if told.get("notice"):
+        raise Failed(told["notice"])
+    return told
 
 
 def row(precision, convoy, torch):
@@ -78,7 +81,7 @@ def of(net, tools):
     batch, steps = (4, 2) if tools.small else CASES[net]
     precisions, rounds = (PRECISIONS[:1], 1) if tools.small else (PRECISIONS, ROUNDS)
     convoy, theirs = ({precision: [] for precision in precisions} for _ in range(2))
-    layers = {}
+    layers, by_op = {}, []
     with Torch(tools, net, batch) as torch:
         for _ in range(rounds):
             for precision in precisions:
@@ -86,8 +89,11 @@ def of(net, tools):
                 convoy[precision].append(answer["images_per_second"])
                 layers[precision] = answer.get("layers", [])
                 theirs[precision].append(torch.measure(precision))
+            by_op.append(convoy_speed(tools, net, batch, steps, "fp32", "--cuda-graphs", "off")["images_per_second"])
         rows = [row(precision, convoy[precision], theirs[precision]) for precision in precisions]
         text = ", ".join(f"{one['precision']} {one['images_per_second']:,.0f}/s"
                          + (f" ({one['ratio']:.2f} x PyTorch {one['pytorch_best']})" if "ratio" in one else "") for one in rows)
+        gain = statistics.median(whole / one for whole, one in zip(convoy["fp32"], by_op))
+        text += f"; replayed {gain:.2f} x op by op"
         return {"detail": text + (f"; no PyTorch: {torch.missing}" if torch.missing else ""), "net": net, "batch": batch,
-                "rows": rows, "torch": torch.told, "layers": layers}
+                "rows": rows, "torch": torch.told, "by_op": by_op, "replay_ratio": gain, "layers": layers}
