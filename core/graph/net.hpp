@@ -68,6 +68,8 @@ class Net {
   size_t largest_layer() const { return largest_layer_; }
   /// Per node, the implementations its ops picked ("" where there is no choice).
   std::vector<std::string> algorithms() const;
+  /// What a node does itself, and what its neighbours do for it.
+  const NodePlan& plan(size_t node) const { return schedule_.nodes[node]; }
 
   /// Names the weights and the memory of their packed copies, packed_bytes() on a border of 256, and packs; call before
   /// anything runs. With a team of several this and refresh_weights() are collective.
