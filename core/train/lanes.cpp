@@ -8,6 +8,7 @@
 #include "core/base/error.hpp"
 #include "core/base/parallel.hpp"
 #include "core/base/timer.hpp"
+#include "core/device/profiler.hpp"
 #include "core/ops/score.hpp"
 #include "core/train/lane_tree.hpp"
 #include "core/train/team_pool.hpp"
@@ -281,13 +282,14 @@ Lanes::Seconds Lanes::run(const Batch& batch, GradientSink& sink, std::span<Scor
   const Timer timer;
   impl.begin_step(sink);
   std::vector<Seconds> seconds(static_cast<size_t>(impl.options.teams()));
-  const bool replays = !impl.recorded.empty() && impl.net.seconds(0).empty();
+  const bool replays = !impl.recorded.empty() && !impl.net.timing();
   impl.pool.run([&](int team) {
     for (int lane = impl.first_lane(team); lane < impl.first_lane(team + 1); ++lane) {
       for (int pass = 0; pass < impl.options.passes; ++pass) {
         int64_t position = 0;
         const NetBatch share = impl.take_input(pass, lane, team, batch, position);
         if (replays) {
+          const ProfilerRange range("replay");
           for (const Piece& piece : impl.recorded[static_cast<size_t>(lane * impl.options.passes + pass)]) {
             piece.ops->replay();
             if (piece.end > 0) sink.ready(piece.end);

@@ -59,10 +59,10 @@ PassBytes bytes_of(const Graph& graph, const Node& node) {
   return {.forward = sizeof(float) * forward, .backward = sizeof(float) * backward};
 }
 
-std::vector<LayerTiming> layer_timings(const Net& net, int teams, int64_t steps, int64_t batch,
-                                       const MachinePeak& peak) {
+std::vector<LayerTiming> layer_timings(const Net& net, int64_t steps, int64_t batch, const MachinePeak& peak) {
   const Graph& graph = net.graph();
   const std::vector<std::string> algorithms = net.algorithms();
+  const std::vector<NodeSeconds> seconds = net.seconds();
   std::vector<LayerTiming> layers;
   for (size_t i = 0; i < graph.nodes.size(); ++i) {
     LayerTiming layer = describe_layer(graph, graph.nodes[i], batch);
@@ -73,12 +73,8 @@ std::vector<LayerTiming> layer_timings(const Net& net, int teams, int64_t steps,
       if (net.plan(i).fused) layer.bytes -= bytes.forward * static_cast<double>(batch);
       if (net.plan(i).masked) layer.bytes -= bytes.backward * static_cast<double>(batch);
     }
-    for (int team = 0; team < teams; ++team) {
-      layer.forward += net.seconds(team)[i].forward;
-      layer.backward += net.seconds(team)[i].backward;
-    }
-    layer.forward /= static_cast<double>(steps * teams);
-    layer.backward /= static_cast<double>(steps * teams);
+    layer.forward = seconds[i].forward / static_cast<double>(steps);
+    layer.backward = seconds[i].backward / static_cast<double>(steps);
     layers.push_back(std::move(layer));
   }
   return layers;
@@ -171,7 +167,7 @@ StepTiming time_steps(const TimingOptions& options) {
   timing.backward = watch.median(&StepReport::backward);
   timing.update = watch.median(&StepReport::update);
   timing.notice = watch.notice();
-  timing.layers = layer_timings(model.net(), lanes.worker.teams(), options.steps, options.batch, timing.peak);
+  timing.layers = layer_timings(model.net(), options.steps, options.batch, timing.peak);
   return timing;
 }
 
