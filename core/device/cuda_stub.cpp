@@ -1,6 +1,7 @@
-// Stands in for cuda_device.cpp where no CUDA toolkit was found.
+// Stands in for what CUDA does where no CUDA toolkit was found.
 #include "core/base/error.hpp"
 #include "core/device/device.hpp"
+#include "core/device/profiler.hpp"
 
 namespace convoy {
 
@@ -19,5 +20,12 @@ bool built_with_cuda() {
 std::unique_ptr<Device> make_cuda_device(int /*index*/) {
   fail(ExitCode::usage, "no GPU can be used: ", cuda_unavailable_reason(), "; or use --backend cpu");
 }
+
+ProfilerRange::ProfilerRange(const char* /*name*/) {}
+ProfilerRange::ProfilerRange(const char* /*what*/, int64_t /*number*/) {}
+ProfilerRange::~ProfilerRange() = default;
+
+void start_profiler() {}
+void stop_profiler() {}
 
 }  // namespace convoy

@@ -5,6 +5,7 @@
 
 #include "core/base/error.hpp"
 #include "core/base/timer.hpp"
+#include "core/device/profiler.hpp"
 
 namespace convoy {
 
@@ -46,11 +47,25 @@ Net::Net(Graph graph, Device& device, NetOptions options)
   for (auto& runs : runs_) {
     for (size_t i = 0; i < graph_.nodes.size(); ++i) runs.push_back(make_run(i));
   }
-  seconds_.resize(runs_.size());
+  seconds_.assign(runs_.size(), std::vector<NodeSeconds>(graph_.nodes.size()));
+  for (const Node& node : graph_.nodes) ranges_.push_back({"forward " + node.name, "backward " + node.name});
 }
 
 void Net::start_timing() {
-  for (auto& team : seconds_) team.assign(graph_.nodes.size(), {});
+  for (auto& team : seconds_) std::ranges::fill(team, NodeSeconds{});
+  timing_ = true;
+}
+
+std::vector<NodeSeconds> Net::seconds() const {
+  std::vector<NodeSeconds> mean(graph_.nodes.size());
+  const auto teams = static_cast<double>(seconds_.size());
+  for (const auto& team : seconds_) {
+    for (size_t i = 0; i < mean.size(); ++i) {
+      mean[i].forward += team[i].forward / teams;
+      mean[i].backward += team[i].backward / teams;
+    }
+  }
+  return mean;
 }
 
 LayerRun Net::make_run(size_t index) const {
@@ -110,6 +125,7 @@ std::vector<size_t> Net::packed_by(const PackingTeam& team) const {
 }
 
 void Net::refresh_weights() {
+  const ProfilerRange range("refresh");
   for (const size_t i : refreshed_) graph_.nodes[i].layer->refresh(runs_[0][i].parameters);
   if (team_.meet && packed_bytes_ > 0) team_.meet();
 }
@@ -117,11 +133,13 @@ void Net::refresh_weights() {
 void Net::forward(const NetLane& lane, const NetBatch& batch, Mode mode) {
   std::vector<LayerRun>& runs = runs_[lane.team];
   std::vector<NodeSeconds>& seconds = seconds_[lane.team];
+  const bool timed = timing_ && mode == Mode::training;
   Timer timer;
   for (size_t i = 0; i < graph_.nodes.size(); ++i) {
     const Node& node = graph_.nodes[i];
     const NodePlan& plan = schedule_.nodes[i];
     if (node.layer->is_loss() && !batch.labels) continue;
+    const ProfilerRange range(ranges_[i].forward.c_str());
     LayerRun& run = runs[i];
     run.op = {.team = lane.team, .scratch = at(lane, plan.scratch_forward)};
     run.training = mode == Mode::training;
@@ -135,7 +153,7 @@ void Net::forward(const NetLane& lane, const NetBatch& batch, Mode mode) {
     } else if (!plan.fused) {
       node.layer->forward(run);
     }
-    if (!seconds.empty()) {
+    if (timed) {
       device_.synchronize();
       seconds[i].forward += timer.lap();
     }
@@ -151,6 +169,7 @@ void Net::backward(const NetLane& lane, const NetBatch& batch, float loss_scale,
     const Node& node = graph_.nodes[i];
     const NodePlan& plan = schedule_.nodes[i];
     if (plan.masked || (plan.gradient < 0 && !node.layer->is_loss())) continue;
+    const ProfilerRange range(ranges_[i].backward.c_str());
     LayerRun& run = runs[i];
     run.op.scratch = at(lane, plan.scratch_backward);
     run.labels = batch.labels;
@@ -166,13 +185,13 @@ void Net::backward(const NetLane& lane, const NetBatch& batch, float loss_scale,
                                         : lane.gradients + parameters.offsets[k];
     }
     node.layer->backward(run);
-    if (!seconds.empty()) {
+    if (timing_) {
       device_.synchronize();
       seconds[i].backward += timer.lap();
     }
     if (!parameters.offsets.empty()) {
       ready(parameters.end);
-      if (!seconds.empty()) timer.lap();
+      if (timing_) timer.lap();
     }
   }
 }

@@ -39,7 +39,7 @@ struct NetBatch {
   const int64_t* position = nullptr;  // of the first image in the run's sequence of samples; only training asks for it
 };
 
-/// Seconds that one node took in a lane's passes, added up since they were last cleared.
+/// Seconds that one node took in the passes of training, added up since timing was started.
 struct NodeSeconds {
   double forward = 0, backward = 0;
 };
@@ -68,6 +68,8 @@ class Net {
   size_t largest_layer() const { return largest_layer_; }
   /// Per node, the implementations its ops picked ("" where there is no choice).
   std::vector<std::string> algorithms() const;
+  /// What a node does itself, and what its neighbours do for it.
+  const NodePlan& plan(size_t node) const { return schedule_.nodes[node]; }
 
   /// Names the weights and the memory of their packed copies, packed_bytes() on a border of 256, and packs; call before
   /// anything runs. With a team of several this and refresh_weights() are collective.
@@ -85,10 +87,13 @@ class Net {
   /// end.
   void backward(const NetLane& lane, const NetBatch& batch, float loss_scale, const std::function<void(size_t)>& ready);
 
-  /// Starts to take the time of each node, which costs a little; cleared when called again.
+  /// Starts to take the time of each node anew, which costs a little, and on a device waits for it each time. No run
+  /// may be under way.
   void start_timing();
-  /// Per node, of one team; empty unless timing was started.
-  const std::vector<NodeSeconds>& seconds(int team) const { return seconds_[team]; }
+  void stop_timing() { timing_ = false; }
+  bool timing() const { return timing_; }
+  /// Per node, the mean over the teams; 0 unless timing was started.
+  std::vector<NodeSeconds> seconds() const;
 
   /// (N) per-image losses of the last forward of this lane.
   const float* losses(const NetLane& lane) const;
@@ -101,6 +106,10 @@ class Net {
     std::vector<size_t> offsets;
     size_t end = 0;
     size_t packed_offset = 0, packed_bytes = 0;
+  };
+  /// What profilers call its passes.
+  struct NodeRanges {
+    std::string forward, backward;
   };
   std::vector<size_t> packed_by(const PackingTeam& team) const;
   LayerRun make_run(size_t index) const;
@@ -115,6 +124,8 @@ class Net {
   std::vector<NodeParameters> parameters_;
   std::vector<std::vector<LayerRun>> runs_;        // [team][node], made once so that a step allocates nothing
   std::vector<std::vector<NodeSeconds>> seconds_;  // [team][node]
+  bool timing_ = false;
+  std::vector<NodeRanges> ranges_;  // by node
   Placement plan_;
   DeviceBuffer packed_;
   PackingTeam team_;

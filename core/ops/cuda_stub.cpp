@@ -8,6 +8,7 @@
 #include "core/ops/conv.hpp"
 #include "core/ops/dropout.hpp"
 #include "core/ops/fc.hpp"
+#include "core/ops/gemm/gemm.hpp"
 #include "core/ops/loss.hpp"
 #include "core/ops/lrn.hpp"
 #include "core/ops/maxpool.hpp"
@@ -47,6 +48,9 @@ std::unique_ptr<Dropout> make_dropout_cuda(Device&, const DropoutSpec&, const Op
 }
 std::unique_ptr<Fc> make_fc_cuda(Device&, const FcSpec&, const OpOptions&) {
   no_cuda("fc");
+}
+std::unique_ptr<Gemm> make_gemm(Device&, const GemmSpec&) {
+  no_cuda("a matrix product");
 }
 std::unique_ptr<Loss> make_loss_cuda(Device&, const LossSpec&, const OpOptions&) {
   no_cuda("loss");

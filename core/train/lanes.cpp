@@ -7,6 +7,7 @@
 #include "core/base/error.hpp"
 #include "core/base/parallel.hpp"
 #include "core/base/timer.hpp"
+#include "core/device/profiler.hpp"
 #include "core/ops/score.hpp"
 #include "core/train/lane_input.hpp"
 #include "core/train/lane_tree.hpp"
@@ -225,7 +226,7 @@ Lanes::Seconds Lanes::run(GradientSink& sink, std::span<ScoreTotals> totals, con
   const Timer timer;
   impl.begin_step(sink);
   std::vector<Seconds> seconds(static_cast<size_t>(impl.options.teams()));
-  const bool replays = !impl.recorded.empty() && impl.net.seconds(0).empty();
+  const bool replays = !impl.recorded.empty() && !impl.net.timing();
   impl.pool.run([&](int team) {
     for (int lane = impl.first_lane(team); lane < impl.first_lane(team + 1); ++lane) {
       for (int pass = 0; pass < impl.options.passes; ++pass) {
@@ -235,6 +236,7 @@ Lanes::Seconds Lanes::run(GradientSink& sink, std::span<ScoreTotals> totals, con
           impl.queue_pass(pass, lane, team, share, seconds[team]);
           continue;
         }
+        const ProfilerRange range("replay");
         for (const Piece& piece : impl.recorded[static_cast<size_t>(number)]) {
           piece.ops->replay();
           if (piece.end > 0) sink.ready(piece.end);

@@ -50,7 +50,7 @@ class Lanes {
   /// Records what a step queues on the device: from then on run() copies its images there and replays that. Where the
   /// sink's part is the host's, what lies between two calls of ready() is recorded. Returns why the device could not,
   /// or "", as on the CPU, whose ops run at once. To be called after a step of the same `sink` has run, which lets
-  /// libraries load, and between begin() of the next one and run().
+  /// libraries load, and between begin() of the next one and run(); not while the net takes time, for which it waits.
   std::string record(GradientSink& sink);
 
   /// Of the slowest team. Beside a device that the host only gives work to, what is no queueing of forward is backward.

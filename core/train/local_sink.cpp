@@ -1,5 +1,7 @@
 #include "core/train/local_sink.hpp"
 
+#include "core/device/profiler.hpp"
+
 namespace convoy {
 
 LocalSink::LocalSink(const ParameterArena& arena, const Optimizer& optimizer) : arena_(arena), optimizer_(optimizer) {
@@ -23,6 +25,7 @@ void LocalSink::begin(int64_t step, float rate) {
 }
 
 void LocalSink::ready(size_t end) {
+  const ProfilerRange range("update");
   const Timer timer;
   if (sums_) {
     end = end / SegmentTable::alignment * SegmentTable::alignment;
@@ -36,12 +39,14 @@ void LocalSink::ready(size_t end) {
 
 bool LocalSink::queue_update(size_t begin, size_t end) {
   if (sums_) return false;
+  const ProfilerRange range("update");
   optimizer_.update(arena_, begin, end, step_);
   return true;
 }
 
 void LocalSink::finish(std::span<double>) {
   if (!sums_) return;
+  const ProfilerRange range("update");
   const Timer timer;
   const size_t size = arena_.table().size();
   sums_->add(arena_, done_, size);

@@ -77,6 +77,8 @@ struct StepReport {
 class Observer {
  public:
   virtual ~Observer() = default;
+  /// Called on every worker as it starts a step.
+  virtual void before_step(int64_t /*step*/) {}
   /// Called on every worker, in the same order everywhere, with no run or exchange under way: collective work is
   /// allowed.
   virtual void on_step(const StepReport& report) = 0;

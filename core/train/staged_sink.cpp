@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "core/device/profiler.hpp"
+
 namespace convoy {
 
 StagedSink::StagedSink(Device& device, const ParameterArena& on_device, const ParameterArena& host,
@@ -52,6 +54,7 @@ void StagedSink::hand_on() {
     std::exception_ptr failure;
     try {
       copier_->wait(next.copy);
+      const ProfilerRange range("exchange");
       inner_->ready(next.end);
     } catch (...) {
       failure = std::current_exception();
@@ -69,6 +72,7 @@ void StagedSink::finish(std::span<double> totals) {
     changed_.wait(lock, [this] { return ranges_.empty() && !handing_on_; });
     if (failure_) std::rethrow_exception(std::exchange(failure_, nullptr));
   }
+  const ProfilerRange range("exchange");
   inner_->finish(totals);
   const std::span<float> weights = host_.weights();
   device_.upload(on_device_.weights().data(), weights.data(), weights.size() * sizeof(float));

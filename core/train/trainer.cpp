@@ -1,9 +1,11 @@
 #include "core/train/trainer.hpp"
 
 #include <cmath>
+#include <optional>
 
 #include "core/base/error.hpp"
 #include "core/base/timer.hpp"
+#include "core/device/profiler.hpp"
 #include "core/train/step_totals.hpp"
 
 namespace convoy {
@@ -22,7 +24,10 @@ bool train(const TrainerParts& parts, const TrainerOptions& options) {
     fed = true;
   };
 
+  bool to_record = options.recorded;
   for (int64_t step = options.first_step; step < options.last_step; ++step) {
+    for (Observer* observer : parts.observers) observer->before_step(step + 1);
+    std::optional<ProfilerRange> range(std::in_place, "step", step + 1);
     const Timer whole;
     StepReport report{.step = step + 1, .samples = (step + 1) * options.global_batch};
     report.learning_rate = parts.schedule.rate(step);
@@ -31,7 +36,8 @@ bool train(const TrainerParts& parts, const TrainerOptions& options) {
     fed = false;
     report.input = waited_for_input;
     parts.sink.begin(step, static_cast<float>(report.learning_rate));
-    if (options.recorded && step == options.first_step + 1) {
+    if (to_record && step > options.first_step && !parts.net.timing()) {
+      to_record = false;
       if (const std::string why = parts.lanes.record(parts.sink); !why.empty()) {
         report.notice = concat("steps are queued op by op, which takes longer: ", why);
       }
@@ -62,6 +68,7 @@ bool train(const TrainerParts& parts, const TrainerOptions& options) {
       fail(ExitCode::diverged, "step ", report.step, ": the loss is ", report.loss,
            "; the training has diverged, resume from an earlier checkpoint with a smaller learning-rate");
     }
+    range.reset();
     for (Observer* observer : parts.observers) observer->on_step(report);
     if (report.stopping) return false;
   }

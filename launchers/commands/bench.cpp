@@ -25,14 +25,22 @@ std::string milliseconds(double seconds) {
   return number("%.3f", seconds * 1e3);
 }
 std::string share_text(const LayerTiming& layer, const MachinePeak& peak) {
-  return number("%.0f %% of ", 100 * layer.share_of(peak)) + (layer.flops > 0 ? "FMA" : "copy");
+  return number("%.0f %% of ", 100 * layer.share_of(peak)) + (layer.bound_by_products(peak) ? peak.products : "copy");
+}
+/// How many times its floor a layer took.
+std::string over_floor_text(const LayerTiming& layer, const MachinePeak& peak) {
+  const double floor = layer.floor(peak);
+  return floor > 0 ? number("%.1f", layer.seconds() / floor) : "";
 }
 std::string peak_text(const MachinePeak& peak) {
-  return number("peak of this machine: FMA %.0f GFLOP/s", peak.flops / 1e9) +
-         number(", copy %.1f GB/s", peak.bytes_copied / 1e9);
+  return std::string("peak of this ") + (peak.gpu ? "GPU: " : "machine: ") + peak.products +
+         number(" %.0f GFLOP/s", peak.flops / 1e9) + number(", copy %.1f GB/s", peak.bytes_copied / 1e9);
 }
 Json json_of(const MachinePeak& peak) {
-  return {{"flops_per_second", peak.flops}, {"bytes_copied_per_second", peak.bytes_copied}};
+  return {{"of", peak.gpu ? "GPU" : "machine"},
+          {"products", peak.products},
+          {"flops_per_second", peak.flops},
+          {"bytes_copied_per_second", peak.bytes_copied}};
 }
 
 int bench_step(const TimingOptions& options, bool json) {
@@ -49,6 +57,7 @@ int bench_step(const TimingOptions& options, bool json) {
                         {"forward", layer.forward},
                         {"backward", layer.backward},
                         {"seconds", layer.seconds()},
+                        {"floor", layer.floor(timing.peak)},
                         {"share_of_peak", layer.share_of(timing.peak)},
                         {"algorithms", layer.algorithms}});
     }
@@ -73,12 +82,19 @@ int bench_step(const TimingOptions& options, bool json) {
               static_cast<long long>(options.batch), timing.threads, static_cast<long long>(timing.lanes),
               options.precision.c_str(), rate_text(rate).c_str(), static_cast<long long>(options.steps),
               peak_text(timing.peak).c_str());
-  Table table({{"layer"}, {"forward ms", right}, {"backward ms", right}, {"reached", right}, {"algorithms"}});
+  Table table({{"layer"},
+               {"forward ms", right},
+               {"backward ms", right},
+               {"floor ms", right},
+               {"times floor", right},
+               {"reached", right},
+               {"algorithms"}});
   for (const LayerTiming& layer : timing.layers) {
-    table.row({layer.name, milliseconds(layer.forward), milliseconds(layer.backward), share_text(layer, timing.peak),
-               layer.algorithms});
+    table.row({layer.name, milliseconds(layer.forward), milliseconds(layer.backward),
+               milliseconds(layer.floor(timing.peak)), over_floor_text(layer, timing.peak),
+               share_text(layer, timing.peak), layer.algorithms});
   }
-  table.row({"all", milliseconds(timing.forward), milliseconds(timing.backward), "", ""});
+  table.row({"all", milliseconds(timing.forward), milliseconds(timing.backward), "", "", "", ""});
   std::fputs(table.text().c_str(), stdout);
   std::printf("update %s ms (overlaps backward), step %s ms\n", milliseconds(timing.update).c_str(),
               milliseconds(timing.step).c_str());
@@ -95,6 +111,8 @@ int bench_ops(const TimingOptions& options, bool json) {
                      {"forward", op.forward},
                      {"backward_data", op.backward_data},
                      {"backward_weights", op.backward_weights},
+                     {"seconds", op.layer.seconds()},
+                     {"floor", op.layer.floor(timings.peak)},
                      {"share_of_peak", op.layer.share_of(timings.peak)},
                      {"algorithms", op.layer.algorithms}});
     }
@@ -111,12 +129,15 @@ int bench_ops(const TimingOptions& options, bool json) {
                {"forward ms", right},
                {"backward data ms", right},
                {"backward weights ms", right},
+               {"floor ms", right},
+               {"times floor", right},
                {"reached", right},
                {"algorithms"}});
   LayerTiming all;
   for (const OpTiming& op : timings.ops) {
     table.row({op.layer.name, milliseconds(op.forward), milliseconds(op.backward_data),
-               milliseconds(op.backward_weights), share_text(op.layer, timings.peak), op.layer.algorithms});
+               milliseconds(op.backward_weights), milliseconds(op.layer.floor(timings.peak)),
+               over_floor_text(op.layer, timings.peak), share_text(op.layer, timings.peak), op.layer.algorithms});
     all.forward += op.layer.forward, all.backward += op.layer.backward;
   }
   std::fputs(table.text().c_str(), stdout);
@@ -141,7 +162,9 @@ int run_bench(const Arguments& arguments) {
       "       convoy bench allreduce|exchange ... under mpirun: see convoy bench allreduce --help",
       "step: trains on made-up images in memory, with momentum, and tells images a second and the time of each "
       "layer\n(medians over the steps after the warm-up; layers: means). ops: times each layer by itself, pass by "
-      "pass.\nBoth first measure what the machine can do at best, and tell how near each layer comes.");
+      "pass.\nBoth first measure what the machine can do at best; at that each layer would take its floor, the least "
+      "for "
+      "its\narithmetic or its memory.");
   set.text("net", options.net, "FILE", "the network text");
   set.integer("batch", options.batch, {.least = 1, .most = 1 << 20}, "images in one step");
   set.integer("micro-batch", options.micro_batch, {.least = 0, .most = 1 << 20},

@@ -9,6 +9,7 @@
 #include "io/augment/augmentation.hpp"
 #include "launchers/options/values.hpp"
 #include "launchers/run/fault.hpp"
+#include "launchers/run/profile.hpp"
 
 namespace convoy {
 
@@ -107,7 +108,8 @@ OptionSet train_option_set(TrainOptions& o) {
 
   set.group("Machine");
   set.choice("backend", o.backend, {"auto", "cpu", "cuda"}, "auto: a GPU where there is one");
-  set.on_off("cuda-graphs", o.cuda_graphs, "a step's work on a GPU is recorded once and replayed; off: queued op by op");
+  set.on_off("cuda-graphs", o.cuda_graphs,
+             "a step's work on a GPU is recorded once and replayed; off: queued op by op");
   set.on_off("share-gpu", o.share_gpu, "several workers may compute on one GPU: to rehearse where there are few");
   set.integer("threads", o.threads, {.least = 0, .most = 4096}, "of one worker; 0: its share of the cores it may use");
   set.choice("precision", o.precision, {"fp32", "tf32", "bf16", "auto"},
@@ -134,6 +136,10 @@ OptionSet train_option_set(TrainOptions& o) {
   set.integer("eval-every", o.eval_every, {.least = 0}, "steps between evaluations; 0: only at the end");
   set.integer("checkpoint-every", o.checkpoint_every, {.least = 0}, "steps between checkpoints; 0: only at the end");
   set.integer("keep-checkpoints", o.keep_checkpoints, {.least = 0}, "newest checkpoints to keep; 0: all");
+  set.text("profile", o.profile, "FIRST-LAST|none",
+           "steps to time layer by layer, for profile.json of the run folder; a profiler that waits for "
+           "cudaProfilerApi gets these steps",
+           OptionSet::Place::not_kept);
   set.flag("json", o.json, "print the result as one line of JSON on standard output");
 
   set.group("When things go wrong");
@@ -161,6 +167,7 @@ void check(const TrainOptions& o) {
   make_optimizer(o.optimizer);
   const Schedule schedule(resolved_schedule(o, o.batch));
   if (!o.fault.empty()) parse_fault(o.fault);
+  parse_profile(o.profile);
   [[maybe_unused]] const Augmentation augment("augment", o.augment);
   evaluation_chain(o.eval_augment);
   if (o.exact && o.exchange_dtype != "fp32") {

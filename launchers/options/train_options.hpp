@@ -55,6 +55,7 @@ struct TrainOptions {
 
   int64_t log_every = 50, eval_every = 0, checkpoint_every = 0;  // steps; 0: only at the end
   int keep_checkpoints = 3;                                      // 0: all
+  std::string profile = "none";                                  // FIRST-LAST, steps
   double timeout = 60;                                           // seconds
   std::string fault;
 

@@ -98,16 +98,14 @@ class LoneLayer {
 OpTimings time_ops(const TimingOptions& options) {
   OpTimings timings;
   timings.threads = options.threads ? options.threads : usable_cpus();
-  timings.peak = measure_peak(timings.threads);
   const std::unique_ptr<Device> device = make_device(options.backend, 0);
+  const DType compute = compute_type(options.precision, *device);
+  timings.peak = measure_peak(*device, compute, timings.threads);
   const Graph graph = build_graph(read_network(options.net));
   Tuning tuning;
   const std::string machine = tuning_machine(*device);
   read_tuning_cache(machine, tuning);
-  const OpOptions op{.batch = options.batch,
-                     .threads = timings.threads,
-                     .compute = compute_type(options.precision, *device),
-                     .tuning = &tuning};
+  const OpOptions op{.batch = options.batch, .threads = timings.threads, .compute = compute, .tuning = &tuning};
   const TeamThreads team(timings.threads);
   for (size_t i = 1; i < graph.nodes.size(); ++i) {
     const Node& node = graph.nodes[i];

@@ -88,6 +88,7 @@ RunPlan make_run_plan(const TrainOptions& options, const Device& device, int wor
                            .worker_threads = threads,
                            .most_bytes = static_cast<uint64_t>(options.input_memory) << 20});
   plan.steps = total_steps(options, plan.data->size());
+  plan.profile = profile_window(options.profile, plan.steps);
   plan.schedule = std::make_unique<Schedule>(resolved_schedule(options, plan.data->size()));
   return plan;
 }

@@ -10,6 +10,7 @@
 #include "launchers/options/train_options.hpp"
 #include "launchers/run/fault.hpp"
 #include "launchers/run/lane_choice.hpp"
+#include "launchers/run/profile.hpp"
 
 namespace convoy {
 
@@ -29,6 +30,7 @@ struct RunPlan {
   std::unique_ptr<Schedule> schedule;
   std::unique_ptr<Optimizer> optimizer;
   Fault fault;
+  StepWindow profile;
 };
 
 /// The order in which a run with these options takes the samples of `data`.

@@ -44,30 +44,37 @@ class StepWatch : public Observer {
   std::vector<StepReport> reports_;
 };
 
-/// Bytes that forward and backward of one image must read and write at least, parameters left out.
-double bytes_of(const Graph& graph, const Node& node) {
+/// Bytes that the passes of one image must read and write at least, parameters left out.
+struct PassBytes {
+  double forward = 0, backward = 0;
+};
+
+PassBytes bytes_of(const Graph& graph, const Node& node) {
   double inputs = 0;
   for (const int input : node.inputs) inputs += static_cast<double>(graph.nodes[input].output.count());
   const auto output = static_cast<double>(node.output.count());
   const BackwardReads reads = node.layer->backward_reads();
   const double forward = inputs + output;
   const double backward = output + inputs + (reads.input ? inputs : 0) + (reads.output ? output : 0);
-  return sizeof(float) * (forward + backward);
+  return {.forward = sizeof(float) * forward, .backward = sizeof(float) * backward};
 }
 
-std::vector<LayerTiming> layer_timings(const Net& net, int teams, int64_t steps, int64_t batch) {
+std::vector<LayerTiming> layer_timings(const Net& net, int64_t steps, int64_t batch, const MachinePeak& peak) {
   const Graph& graph = net.graph();
   const std::vector<std::string> algorithms = net.algorithms();
+  const std::vector<NodeSeconds> seconds = net.seconds();
   std::vector<LayerTiming> layers;
   for (size_t i = 0; i < graph.nodes.size(); ++i) {
     LayerTiming layer = describe_layer(graph, graph.nodes[i], batch);
     layer.algorithms = algorithms[i];
-    for (int team = 0; team < teams; ++team) {
-      layer.forward += net.seconds(team)[i].forward;
-      layer.backward += net.seconds(team)[i].backward;
+    if (peak.gpu) {
+      // What its neighbours do for it bounds this layer by nothing.
+      const PassBytes bytes = bytes_of(graph, graph.nodes[i]);
+      if (net.plan(i).fused) layer.bytes -= bytes.forward * static_cast<double>(batch);
+      if (net.plan(i).masked) layer.bytes -= bytes.backward * static_cast<double>(batch);
     }
-    layer.forward /= static_cast<double>(steps * teams);
-    layer.backward /= static_cast<double>(steps * teams);
+    layer.forward = seconds[i].forward / static_cast<double>(steps);
+    layer.backward = seconds[i].backward / static_cast<double>(steps);
     layers.push_back(std::move(layer));
   }
   return layers;
@@ -82,22 +89,31 @@ LayerTiming describe_layer(const Graph& graph, const Node& node, int64_t batch) 
   if (node.kind == "conv" || node.kind == "fc") {
     layer.flops = static_cast<double>(2 * node.layer->multiply_adds() * batch * (first ? 2 : 3));
   }
-  layer.bytes = bytes_of(graph, node) * static_cast<double>(batch);
+  const PassBytes bytes = bytes_of(graph, node);
+  layer.bytes = (bytes.forward + bytes.backward) * static_cast<double>(batch);
   return layer;
 }
 
+bool LayerTiming::bound_by_products(const MachinePeak& peak) const {
+  return flops > 0 && (!peak.gpu || flops / peak.flops >= bytes / peak.bytes_copied);
+}
+
+double LayerTiming::floor(const MachinePeak& peak) const {
+  return bound_by_products(peak) ? flops / peak.flops : bytes / peak.bytes_copied;
+}
+
 double LayerTiming::share_of(const MachinePeak& peak) const {
-  if (seconds() <= 0) return 0;
-  return (flops > 0 ? flops / peak.flops : bytes / peak.bytes_copied) / seconds();
+  return seconds() > 0 ? floor(peak) / seconds() : 0;
 }
 
 StepTiming time_steps(const TimingOptions& options) {
   StepTiming timing;
   timing.threads = options.threads ? options.threads : usable_cpus();
-  timing.peak = measure_peak(timing.threads);
+  const std::unique_ptr<Device> device = make_device(options.backend, 0);
+  const DType compute = compute_type(options.precision, *device);
+  timing.peak = measure_peak(*device, compute, timing.threads);
   forget_peak_memory();
 
-  const std::unique_ptr<Device> device = make_device(options.backend, 0);
   Graph graph = build_graph(read_network(options.net));
   const Shape image = graph.input();
   const auto channels = static_cast<size_t>(image[image.rank() - 1]);
@@ -118,7 +134,7 @@ StepTiming time_steps(const TimingOptions& options) {
       {.pixels = {.mean = std::vector<float>(channels, 128.0f), .scale = std::vector<float>(channels, 1.0f / 255)},
        .lanes = lanes.worker,
        .slot_names = optimizer->slots(),
-       .compute = compute_type(options.precision, *device),
+       .compute = compute,
        .tuning = &tuning});
   write_tuning_cache(machine, tuning);
   timing.planned_bytes = device->on_host() ? model.plan().total() : model.device_plan(true).total();
@@ -151,7 +167,7 @@ StepTiming time_steps(const TimingOptions& options) {
   timing.backward = watch.median(&StepReport::backward);
   timing.update = watch.median(&StepReport::update);
   timing.notice = watch.notice();
-  timing.layers = layer_timings(model.net(), lanes.worker.teams(), options.steps, options.batch);
+  timing.layers = layer_timings(model.net(), options.steps, options.batch, timing.peak);
   return timing;
 }
 

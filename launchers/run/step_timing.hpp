@@ -24,7 +24,12 @@ struct LayerTiming {
   double forward = 0, backward = 0;  // seconds, mean over the steps and threads
   double flops = 0;                  // of both passes, all images; 0 for layers that only move data
   double bytes = 0;                  // read and written at least
-  /// The share of what bounds the layer: arithmetic for those that multiply, else memory.
+  /// Whether arithmetic bounds the layer, or memory. On a CPU it is arithmetic for all that multiply; on a GPU what
+  /// takes longer.
+  bool bound_by_products(const MachinePeak& peak) const;
+  /// The seconds it would take at the peak of what bounds it.
+  double floor(const MachinePeak& peak) const;
+  /// The share of that peak that it reached.
   double share_of(const MachinePeak& peak) const;
   double seconds() const { return forward + backward; }
 };

@@ -2,6 +2,7 @@
 #include "launchers/run/training_run.hpp"
 #include "launchers/run/memory_check.hpp"
 
+#include "core/device/profiler.hpp"
 #include "core/train/local_sink.hpp"
 #include "core/train/staged_sink.hpp"
 #include "core/train/trainer.hpp"
@@ -29,6 +30,7 @@ class WatchedSource : public BatchSource {
   const Batch& next() override {
     strike(fault_, rank_, ++step_);
     const PhaseScope phase(state_, "input");
+    const ProfilerRange range("input");
     return inner_.next();
   }
 
@@ -149,6 +151,9 @@ class TrainingRun {
     if (exchange_) exchange_->share_parameters(model_->arena());
     model_->weights_changed();
     if (start_.step) console_.say(concat("resuming after step ", start_.step, " from ", start_.checkpoint));
+    if (!plan_.profile.empty() && plan_.profile.last <= start_.step) {
+      console_.say(concat("profile ", options_.profile, ": these steps were taken before, so nothing is profiled"));
+    }
   }
 
   void allocate() {
@@ -196,7 +201,8 @@ class TrainingRun {
     WatchedSource source(pipeline, state_, plan_.fault, worker_.rank(), start_.step);
     const std::unique_ptr<GradientSink> sink = make_sink();
 
-    std::vector<Observer*> observers;
+    ProfileObserver profile(plan_.profile, model_->net(), *device_, worker_, console_, options_.run);
+    std::vector<Observer*> observers{&profile};  // first: the others' work is no part of a step
     std::optional<ProgressObserver> progress;
     if (metrics_) {
       progress.emplace(*metrics_, console_, plan_.steps, options_.batch, options_.log_every);

@@ -22,7 +22,7 @@ LIBRARY_HOMES = {
     "HDF5": (r"(hdf5|H5\w+)\.h$", r"io/|tests/io/|experiments/benchmarks/"),
     "Boost": (r"boost/", r"launchers/options/"),
     "oneDNN": (r"(oneapi/)?dnnl\w*(/|\.h)", r"core/(ops|device)/|experiments/benchmarks/"),
-    "CUDA": (r"(cuda\w*|cublas\w*|cudnn\w*|nvrtc)\.h$", r"core/(ops|device)/|\w+/(\w+/)*\w+_cuda\w*\.(cu|cuh|cpp|hpp)$"),
+    "CUDA": (r"(cuda\w*|cublas\w*|cudnn\w*|nvrtc)\.h$|nvtx3/", r"core/(ops|device)/|\w+/(\w+/)*\w+_cuda\w*\.(cu|cuh|cpp|hpp)$"),
     "NCCL": (r"nccl\.h$", r"distributed/nccl_\w+\.cpp$|tests/distributed/nccl/"),
     "libarchive": (r"archive(_entry)?\.h$", r"io/importers/|tests/(io/importers|fuzz)/"),
     "libjpeg": (r"j(peglib|error|config)\.h$", r"io/image/|tests/io/image/"),

@@ -4,6 +4,7 @@ Of two devices the same steps differ by the order of sums alone: within 20 of th
 the room that tests/golden gives another framework.
 """
 
+import re
 from pathlib import Path
 
 import pytest
@@ -97,11 +98,29 @@ def test_the_plan_names_the_gpus_memory(tiny_train):
     assert "GPU 0, CUDA on the CPU" in done.stderr
 
 
-def test_steps_and_layers_are_timed(tiny):
-    timing = answer("bench", "step", "--net", tiny / "tiny.net", "--batch", 8, "--steps", 2, "--warm-up", 1, "--backend",
-                    "cuda", binary=CUDA)
-    assert timing["images_per_second"] > 0
-    assert all(layer["forward"] >= 0 for layer in timing["layers"])
+@pytest.mark.parametrize("what", ["step", "ops"])
+def test_layers_are_timed_against_the_gpus_own_peak(tiny, what):
+    flags = ["bench", what, "--net", tiny / "tiny.net", "--batch", 8, "--steps", 2, "--warm-up", 1, "--precision", "tf32", "--backend",
+             "cuda"]
+    timing = answer(*flags, binary=CUDA)
+    peak = timing["peak"]
+    assert (peak["of"], peak["products"]) == ("GPU", "tf32 products")
+    cpu = answer("bench", "ops", "--net", tiny / "tiny.net", "--batch", 1, "--steps", 1, "--backend", "cpu")["peak"]
+    assert (cpu["of"], cpu["products"]) == ("machine", "FMA")
+    for rate in ("flops_per_second", "bytes_copied_per_second"):
+        assert peak[rate] > 0
+    layers = timing["layers" if what == "step" else "ops"]
+    for layer in layers:
+        assert layer["share_of_peak"] == pytest.approx(layer["floor"] / layer["seconds"])
+        if layer["kind"] in ("conv", "fc", "maxpool"):
+            assert layer["seconds"] > 0 and layer["floor"] > 0
+    if what == "step":
+        assert timing["images_per_second"] > 0
+        # Its neighbours do all its work, so nothing bounds it.
+        assert [layer["floor"] for layer in layers if layer["name"] == "relu1"] == [0]
+    text = succeed(*flags, binary=CUDA).stdout
+    assert re.search(r"^peak of this GPU: tf32 products \d+ GFLOP/s, copy \d+\.\d GB/s$", text, re.MULTILINE)
+    assert "floor ms" in text and "times floor" in text
 
 
 def test_auto_takes_the_gpu_where_there_is_one(tiny_train):

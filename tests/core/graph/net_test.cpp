@@ -235,6 +235,33 @@ TEST(Net, TheWatermarkRisesToTheEnd) {
   EXPECT_EQ(sink.ends.back(), run.net.segments().size());
 }
 
+TEST(Net, OnlyTrainingIsTimedAndOnlyWhenAsked) {
+  SmallRun run({.lane_batch = 2, .global_batch = 2}, {.name = "sgd"});
+  const SmallData data(2);
+  const auto taken = [&] {
+    double all = 0;
+    for (const NodeSeconds& node : run.net.seconds()) all += node.forward + node.backward;
+    return all;
+  };
+  training_loss(run, data, 2);
+  EXPECT_FALSE(run.net.timing());
+  EXPECT_EQ(taken(), 0);
+  run.net.start_timing();
+  mean_loss(run, data, 2);
+  EXPECT_EQ(taken(), 0) << "evaluation";
+  training_loss(run, data, 2);
+  const double one_step = taken();
+  EXPECT_GT(one_step, 0);
+  training_loss(run, data, 2);
+  const double two_steps = taken();
+  EXPECT_GT(two_steps, one_step) << "added up";
+  run.net.stop_timing();
+  training_loss(run, data, 2);
+  EXPECT_EQ(taken(), two_steps);
+  run.net.start_timing();
+  EXPECT_EQ(taken(), 0) << "anew";
+}
+
 TEST(Net, InferenceNeedsLessMemoryThanTraining) {
   const auto device = make_cpu_device();
   const auto bytes = [&](bool training) {
