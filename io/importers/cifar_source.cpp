@@ -229,7 +229,7 @@ void CifarSource::identify(Hash& hash) const {
   for (const Part& part : parts_) {
     hash.add(leaf_of(part.shown));
     hash.add(static_cast<int64_t>(part.bytes));
-    add_ends(hash, part.file, part.shown, part.begin, part.bytes);
+    add_contents(hash, part.file, part.shown, part.begin, part.bytes);
   }
 }
 

@@ -36,7 +36,8 @@ class Hash {
   uint64_t state_ = 0xcbf29ce484222325u;
 };
 
-/// Adds checksums of the first and the last MiB of the `bytes` bytes from `begin`. Throws Error(data).
-void add_ends(Hash& hash, const FileDescriptor& file, const std::string& shown, uint64_t begin, uint64_t bytes);
+/// Adds checksums of the `bytes` bytes from `begin`: of all of them up to 256 MiB; of more, of 256 pieces of 1 MiB at
+/// equal distances, the first and the last among them. Throws Error(data).
+void add_contents(Hash& hash, const FileDescriptor& file, const std::string& shown, uint64_t begin, uint64_t bytes);
 
 }  // namespace convoy

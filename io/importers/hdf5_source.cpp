@@ -83,7 +83,7 @@ void Hdf5Source::identify(Hash& hash) const {
     const FileDescriptor file = open_to_read(shard->path());
     const uint64_t bytes = size_of_file(file, shard->path());
     hash.add(static_cast<int64_t>(bytes));
-    add_ends(hash, file, shard->path(), 0, bytes);
+    add_contents(hash, file, shard->path(), 0, bytes);
     hash.add(header.image.text());
     hash.add(header.count);
     hash.add(int64_t{crc32c(shard->labels().data(), shard->labels().size() * sizeof(int32_t))});

@@ -210,19 +210,22 @@ def test_cifar_100(tmp_path):
 
 
 def test_other_contents_of_the_same_size_are_another_import(tmp_path):
-    """Here in the last record; the first and the last MiB of each file are looked at."""
+    """In the last image, and in one amid some MiB."""
     batch = tmp_path / "data_batch_1.bin"
     succeed("import", "idx", *write_pair(tmp_path / "idx", numpy.zeros((9, 2, 2)), numpy.zeros(9, int)), "--out",
             tmp_path / "set", "--shards", 1)
     [shard] = (tmp_path / "set").glob("*.h5")
-    for kind, path, change in (("cifar", batch, lambda: batch.write_bytes(cifar_records([0, 1, 2, 4]))),
-                               ("hdf5", shard, lambda: overwrite_image(shard))):
-        batch.write_bytes(cifar_records([0, 1, 2, 3]))
-        arguments = ["import", kind, path, "--out", tmp_path / f"out-{kind}"]
+    many = list(range(1000))
+    for name, kind, path, before, after in (
+            ("last", "cifar", batch, [0, 1, 2, 3], lambda: batch.write_bytes(cifar_records([0, 1, 2, 4]))),
+            ("amid", "cifar", batch, many, lambda: batch.write_bytes(cifar_records(many[:500] + [7] + many[501:]))),
+            ("hdf5", "hdf5", shard, [0], lambda: overwrite_image(shard))):
+        batch.write_bytes(cifar_records(before))
+        arguments = ["import", kind, path, "--out", tmp_path / f"out-{name}"]
         succeed(*arguments)
         assert answer(*arguments)["shards_kept"] == 1
         size = path.stat().st_size
-        change()
+        after()
         assert path.stat().st_size == size
         done = convoy(*arguments)
         assert done.returncode == STORAGE and "another dataset" in done.stderr
