@@ -10,7 +10,7 @@
 #include "core/base/text.hpp"
 #include "io/atomic_file.hpp"
 #include "io/checkpoint_file.hpp"
-#include "io/hdf5_draft.hpp"
+#include "io/hdf5/draft.hpp"
 
 namespace convoy {
 namespace {

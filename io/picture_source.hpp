@@ -6,7 +6,7 @@
 
 #include "io/augment/augmentation.hpp"
 #include "io/augment/mean_image.hpp"
-#include "io/dataset.hpp"
+#include "io/shard/dataset.hpp"
 
 namespace convoy {
 

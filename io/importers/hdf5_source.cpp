@@ -4,8 +4,8 @@
 
 #include "core/base/crc32c.hpp"
 #include "core/base/error.hpp"
-#include "io/dataset.hpp"
 #include "io/importers/source.hpp"
+#include "io/shard/dataset.hpp"
 
 namespace convoy {
 namespace {

@@ -22,7 +22,7 @@
 #include "io/importers/skipped.hpp"
 #include "io/importers/source.hpp"
 #include "io/sampler.hpp"
-#include "io/shard.hpp"
+#include "io/shard/shard.hpp"
 
 namespace convoy {
 

@@ -6,9 +6,9 @@
 #include <set>
 
 #include "core/base/error.hpp"
-#include "io/dataset.hpp"
 #include "io/image/decode.hpp"
 #include "io/importers/import.hpp"
+#include "io/shard/dataset.hpp"
 
 namespace convoy {
 namespace {

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "io/importers/source.hpp"
-#include "io/shard.hpp"
+#include "io/shard/shard.hpp"
 
 namespace convoy {
 

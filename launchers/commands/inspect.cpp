@@ -11,7 +11,7 @@
 #include "core/base/timer.hpp"
 #include "core/graph/graph.hpp"
 #include "io/checkpoint.hpp"
-#include "io/dataset.hpp"
+#include "io/shard/dataset.hpp"
 #include "launchers/commands/command.hpp"
 #include "launchers/commands/inspect_sample.hpp"
 #include "launchers/commands/table.hpp"

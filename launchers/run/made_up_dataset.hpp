@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "io/dataset.hpp"
+#include "io/shard/dataset.hpp"
 
 namespace convoy {
 

@@ -5,8 +5,8 @@
 
 #include "core/base/timer.hpp"
 #include "io/checkpoint.hpp"
-#include "io/dataset.hpp"
 #include "io/metrics_log.hpp"
+#include "io/shard/dataset.hpp"
 #include "launchers/run/console.hpp"
 #include "launchers/run/model.hpp"
 #include "launchers/run/progress_text.hpp"

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "io/shard.hpp"
+#include "io/shard/shard.hpp"
 
 namespace convoy {
 

@@ -1,5 +1,5 @@
 // Fuzz target: an HDF5 file of whatever bytes opens as a shard whose rows can be read, or is refused with one line.
-#include "io/shard.hpp"
+#include "io/shard/shard.hpp"
 #include "tests/fuzz/targets.hpp"
 
 namespace convoy::fuzz {

@@ -2,9 +2,9 @@
 #include <fstream>
 #include <sstream>
 
-#include "io/hdf5.hpp"
+#include "io/hdf5/hdf5.hpp"
 #include "io/image/encode.hpp"
-#include "io/shard.hpp"
+#include "io/shard/shard.hpp"
 #include "tests/fuzz/seeds.hpp"
 #include "tests/io/image/image_testing.hpp"
 #include "tests/support/temp_folder.hpp"

@@ -4,7 +4,7 @@
 
 #include "core/optim/optimizer.hpp"
 #include "io/checkpoint.hpp"
-#include "io/hdf5.hpp"
+#include "io/hdf5/hdf5.hpp"
 #include "tests/core/optim/optim_testing.hpp"
 #include "tests/io/io_testing.hpp"
 

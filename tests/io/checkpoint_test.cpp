@@ -8,7 +8,7 @@
 
 #include "core/memory/segment_table.hpp"
 #include "io/atomic_file.hpp"
-#include "io/hdf5.hpp"
+#include "io/hdf5/hdf5.hpp"
 #include "tests/io/io_testing.hpp"
 
 namespace convoy {

@@ -3,7 +3,7 @@
 
 #include "core/memory/segment_table.hpp"
 #include "io/checkpoint.hpp"
-#include "io/hdf5.hpp"
+#include "io/hdf5/hdf5.hpp"
 #include "tests/io/io_testing.hpp"
 
 namespace convoy {

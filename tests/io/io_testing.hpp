@@ -18,7 +18,7 @@
 #include <vector>
 
 #include "core/base/error.hpp"
-#include "io/shard.hpp"
+#include "io/shard/shard.hpp"
 #include "tests/support/temp_folder.hpp"
 
 namespace convoy {

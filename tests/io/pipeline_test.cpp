@@ -7,7 +7,7 @@
 #include <new>
 #include <thread>
 
-#include "io/hdf5.hpp"
+#include "io/hdf5/hdf5.hpp"
 #include "tests/io/io_testing.hpp"
 
 namespace {

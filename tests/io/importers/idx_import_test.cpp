@@ -6,8 +6,8 @@
 #include <cmath>
 
 #include "io/atomic_file.hpp"
-#include "io/dataset.hpp"
 #include "io/importers/idx.hpp"
+#include "io/shard/dataset.hpp"
 #include "tests/io/importers/idx_files.hpp"
 #include "tests/io/io_testing.hpp"
 

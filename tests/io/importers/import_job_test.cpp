@@ -1,7 +1,7 @@
 // One worker's part of an import, and how a source's order becomes a dataset's.
 #include "io/atomic_file.hpp"
-#include "io/dataset.hpp"
 #include "io/importers/import.hpp"
+#include "io/shard/dataset.hpp"
 #include "tests/io/importers/idx_files.hpp"
 #include "tests/io/io_testing.hpp"
 

@@ -24,7 +24,7 @@
 #include "core/tensor/dtype.hpp"
 #include "core/tensor/shape.hpp"
 #include "io/image/image.hpp"
-#include "io/pixel_sums.hpp"
+#include "io/shard/pixel_sums.hpp"
 
 namespace convoy {
 

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "core/train/evaluate.hpp"
-#include "io/shard.hpp"
+#include "io/shard/shard.hpp"
 
 namespace convoy {
 

@@ -1,6 +1,6 @@
 // HDF5 files that others made, in every layout: the same pixels come out, by offset or through HDF5.
-#include "io/dataset.hpp"
-#include "tests/io/foreign_file.hpp"
+#include "io/shard/dataset.hpp"
+#include "tests/io/shard/foreign_file.hpp"
 #include "tests/support/test_data.hpp"
 
 namespace convoy {

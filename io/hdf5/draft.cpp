@@ -1,5 +1,5 @@
 // HDF5 files laid out in an anonymous memory file (memfd), where data not written cost nothing.
-#include "io/hdf5_draft.hpp"
+#include "io/hdf5/draft.hpp"
 
 #include <sys/mman.h>
 

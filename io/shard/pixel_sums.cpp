@@ -1,5 +1,5 @@
 // Exact sums over pixels: 32-bit counters in vector loops, emptied into 64-bit ones before they could overflow.
-#include "io/pixel_sums.hpp"
+#include "io/shard/pixel_sums.hpp"
 
 #include <algorithm>
 #include <cmath>

@@ -2,7 +2,7 @@
 //
 // All calls are made inside a Session, which admits one thread at a time (a build of HDF5 may not be thread-safe).
 // Files are opened with file locking off. Nothing here writes to a disk: HDF5 1.10 crashes when a flush fails, so files
-// are laid out in memory (io/hdf5_draft.hpp) and written by our own calls.
+// are laid out in memory (io/hdf5/draft.hpp) and written by our own calls.
 #pragma once
 
 // Later versions of HDF5 keep these names for the calls of 1.10.

@@ -1,5 +1,5 @@
 // A dataset: the shards of a folder as one sequence of samples.
-#include "io/dataset.hpp"
+#include "io/shard/dataset.hpp"
 
 #include <algorithm>
 #include <cmath>

@@ -1,5 +1,5 @@
 // Files that claim more than they can hold cost no memory.
-#include "tests/io/foreign_file.hpp"
+#include "tests/io/shard/foreign_file.hpp"
 
 namespace convoy {
 namespace {

@@ -1,7 +1,7 @@
 // One sample of a dataset as pixels, whatever its encoding.
 #include "core/base/error.hpp"
-#include "io/dataset.hpp"
 #include "io/image/decode.hpp"
+#include "io/shard/dataset.hpp"
 
 namespace convoy {
 

@@ -4,7 +4,7 @@
 #include <memory>
 
 #include "core/tensor/dtype.hpp"
-#include "io/hdf5.hpp"
+#include "io/hdf5/hdf5.hpp"
 
 namespace convoy::hdf5 {
 

@@ -8,8 +8,8 @@
 #include "core/base/error.hpp"
 #include "core/base/text.hpp"
 #include "io/direct_file.hpp"
-#include "io/shard.hpp"
-#include "io/shard_contents.hpp"
+#include "io/shard/contents.hpp"
+#include "io/shard/shard.hpp"
 
 namespace convoy {
 namespace {

@@ -2,7 +2,7 @@
 #include <algorithm>
 
 #include "core/base/error.hpp"
-#include "io/hdf5.hpp"
+#include "io/hdf5/hdf5.hpp"
 
 namespace convoy::hdf5 {
 namespace {

@@ -1,7 +1,7 @@
 // Encoded shards: bytes and offsets come back as written, and nothing that is wrong is believed.
-#include "io/dataset.hpp"
-#include "io/hdf5.hpp"
-#include "io/shard.hpp"
+#include "io/hdf5/hdf5.hpp"
+#include "io/shard/dataset.hpp"
+#include "io/shard/shard.hpp"
 #include "tests/io/io_testing.hpp"
 
 namespace convoy {

@@ -1,5 +1,5 @@
 // Datasets: shards of a folder as one sequence; foreign, missing and mixed-up shards are noticed.
-#include "io/dataset.hpp"
+#include "io/shard/dataset.hpp"
 
 #include "tests/io/io_testing.hpp"
 

@@ -3,8 +3,8 @@
 
 #include <functional>
 
-#include "io/hdf5.hpp"
-#include "io/shard.hpp"
+#include "io/hdf5/hdf5.hpp"
+#include "io/shard/shard.hpp"
 #include "tests/io/io_testing.hpp"
 
 namespace convoy {

@@ -1,6 +1,6 @@
 // HDF5 files that others made: opened where they can be read by offset, refused with the reason where they cannot.
-#include "io/dataset.hpp"
-#include "tests/io/foreign_file.hpp"
+#include "io/shard/dataset.hpp"
+#include "tests/io/shard/foreign_file.hpp"
 
 namespace convoy {
 namespace {

@@ -1,9 +1,9 @@
 // Exact sums over pixels.
-#include "io/pixel_sums.hpp"
+#include "io/shard/pixel_sums.hpp"
 
 #include <cmath>
 
-#include "io/dataset.hpp"
+#include "io/shard/dataset.hpp"
 #include "tests/io/io_testing.hpp"
 
 namespace convoy {

@@ -10,9 +10,9 @@
 #include "core/base/crc32c.hpp"
 #include "core/base/error.hpp"
 #include "io/atomic_file.hpp"
-#include "io/hdf5_draft.hpp"
-#include "io/pixel_sums.hpp"
-#include "io/shard.hpp"
+#include "io/hdf5/draft.hpp"
+#include "io/shard/pixel_sums.hpp"
+#include "io/shard/shard.hpp"
 
 namespace convoy {
 namespace {

@@ -1,5 +1,5 @@
 // Rows by H5Dread: whatever HDF5 can read, one thread at a time.
-#include "io/hdf5_rows.hpp"
+#include "io/hdf5/rows.hpp"
 
 #include <algorithm>
 #include <cstring>

@@ -1,5 +1,5 @@
 // Reading what a shard's file says of itself; nothing of it is believed before it has been checked.
-#include "io/shard_contents.hpp"
+#include "io/shard/contents.hpp"
 
 #include <algorithm>
 #include <cmath>

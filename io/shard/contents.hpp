@@ -1,8 +1,8 @@
 // What a shard's file says of itself, private to io: everything but the images.
 #pragma once
 
-#include "io/hdf5_rows.hpp"
-#include "io/shard.hpp"
+#include "io/hdf5/rows.hpp"
+#include "io/shard/shard.hpp"
 
 namespace convoy {
 

@@ -1,9 +1,9 @@
 // Ways of reading a shard: past the page cache, unchecked, within a memory budget; and shards of the first version.
 #include <fstream>
 
-#include "io/dataset.hpp"
 #include "io/direct_file.hpp"
-#include "tests/io/foreign_file.hpp"
+#include "io/shard/dataset.hpp"
+#include "tests/io/shard/foreign_file.hpp"
 
 namespace convoy {
 namespace {

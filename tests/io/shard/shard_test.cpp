@@ -1,7 +1,7 @@
 // Shards: what is written comes back, and nothing that is wrong is believed.
-#include "io/shard.hpp"
+#include "io/shard/shard.hpp"
 
-#include "io/hdf5.hpp"
+#include "io/hdf5/hdf5.hpp"
 #include "tests/io/io_testing.hpp"
 
 // HDF5 loses some memory when it gives up on damaged metadata; AddressSanitizer asks this function what to overlook.
