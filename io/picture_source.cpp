@@ -41,8 +41,9 @@ void check_pictures_fit(const ShardHeader& header, const Augmentation& chain, co
                   size_text(pictures));
   };
   if (header.image[2] != input[2]) {
+    const bool imported = input[2] == 1 || input[2] == 3;
     fail(ExitCode::usage, sizes(header.image), "; write `input ", input[0], "x", input[1], "x", header.image[2],
-         "`, or use other data");
+         "`, or ", imported ? concat("import the pictures with `--channels ", input[2], "`") : "use other data");
   }
   const Shape out = chain.output(header.image, header.dtype);
   if (out == input) return;

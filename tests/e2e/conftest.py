@@ -9,7 +9,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 from program import BINARY, REPOSITORY, succeed  # noqa: E402
-from tiny_data import tiny, tiny_train  # noqa: E402, F401
+from tiny_data import copied, tiny, tiny_train  # noqa: E402, F401
 
 FASHION = Path("/usr/share/datasets/fashion-mnist")
 

@@ -9,22 +9,12 @@ import pytest
 
 from idx import made_up, write_pair
 from program import DATA, OK, answer, convoy, succeed
+from tiny_data import shard
 
 
 def error_lines(done, code=DATA):
     assert done.returncode == code, f"exit code {done.returncode}\n{done.stdout}\n{done.stderr}"
     return [line for line in done.stderr.splitlines() if line.strip()]
-
-
-@pytest.fixture
-def copied(tiny, tmp_path):
-    """A copy of the made-up training set that a test may damage."""
-    shutil.copytree(tiny / "train", tmp_path / "train")
-    return tmp_path / "train"
-
-
-def shard(folder, number):
-    return sorted(folder.glob("*.h5"))[number]
 
 
 def flip(path, image, images="images", size=144):

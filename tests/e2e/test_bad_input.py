@@ -3,13 +3,13 @@ overwritten, all workers gone."""
 
 import gzip
 import re
-import shutil
 
 import h5py
 import pytest
 
 from idx import idx, made_up, write_pair
 from program import DATA, OK, STORAGE, USAGE, checkpoints, convoy, succeed
+from tiny_data import shard
 
 
 def error_line(done, code):
@@ -111,17 +111,6 @@ def test_import_does_not_overwrite_a_dataset(pair, tmp_path):
     assert contents(tmp_path / "out") == before
 
 
-@pytest.fixture
-def copied(tiny, tmp_path):
-    """A copy of the made-up training set that a test may damage."""
-    shutil.copytree(tiny / "train", tmp_path / "train")
-    return tmp_path / "train"
-
-
-def shard(folder, number):
-    return sorted(folder.glob("*.h5"))[number]
-
-
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_flipped_byte_in_an_image(tiny_train, copied, tmp_path, workers):
     path = shard(copied, 1)
@@ -199,6 +188,13 @@ def test_a_net_for_other_images(tiny, tiny_train, tmp_path):
     done = convoy(*tiny_train("run", net=tmp_path / "large.net"), workers=2, timeout=60)
     line = error_line(done, USAGE if done.returncode == USAGE else DATA)
     assert "28x28x1" in line and "12x12x1" in line
+
+
+def test_a_net_for_colour_and_grey_images(tiny_train, tmp_path):
+    (tmp_path / "rgb.net").write_text("input 12x12x3\nfc K=4\nloss softmax\n")
+    done = convoy(*tiny_train("run", net=tmp_path / "rgb.net"))
+    assert done.returncode == USAGE
+    assert "write `input 12x12x1`, or import the pictures with `--channels 3`" in done.stderr
 
 
 USAGES = {

@@ -1,5 +1,7 @@
 """A made-up dataset and a network for it, small enough for a thousand steps a second. Fixtures, for a conftest to import."""
 
+import shutil
+
 import pytest
 
 from idx import made_up, write_pair
@@ -27,6 +29,17 @@ def tiny(tmp_path_factory):
         succeed("import", "idx", *pair, "--out", folder / part, "--shards", shards)
     (folder / "tiny.net").write_text(TINY_NET)
     return folder
+
+
+@pytest.fixture
+def copied(tiny, tmp_path):
+    """A copy of the made-up training set that a test may damage."""
+    shutil.copytree(tiny / "train", tmp_path / "train")
+    return tmp_path / "train"
+
+
+def shard(folder, number):
+    return sorted(folder.glob("*.h5"))[number]
 
 
 def arguments_of(tiny, folder, /, **keys):
