@@ -196,6 +196,14 @@ void Lanes::feed(const Batch& batch) {
   impl_->input.feed(batch);
 }
 
+void Lanes::settle() noexcept {
+  try {
+    impl_->input.wait();
+  } catch (const Error&) {
+    // The device is lost, and copies nothing any more; whoever asks it next says so.
+  }
+}
+
 std::string Lanes::record(GradientSink& sink) {
   Impl& impl = *impl_;
   if (impl.device.on_host()) return "";

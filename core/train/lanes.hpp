@@ -62,6 +62,9 @@ class Lanes {
   /// stay as it is until that run() returns or, on a device, calls `meanwhile`.
   void feed(const Batch& batch);
 
+  /// Waits until nothing is copied any more of a batch that was fed and will not be run: it may go then.
+  void settle() noexcept;
+
   /// Forward and backward of every lane over the batch that was fed; gradients sums of this worker's lanes go to the
   /// arena and are announced to `sink.ready`. totals has one entry per lane. On a device `meanwhile` is called, if
   /// there is one, while it computes: to feed the next batch.

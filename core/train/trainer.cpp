@@ -10,10 +10,21 @@
 
 namespace convoy {
 
+namespace {
+
+/// However training ends, the source's last batch may still be on its way to a device.
+struct Settling {
+  Lanes& lanes;
+  ~Settling() { lanes.settle(); }
+};
+
+}  // namespace
+
 bool train(const TrainerParts& parts, const TrainerOptions& options) {
   StepTotals totals(options.total_lanes, options.first_lane, options.workers, options.worker);
   std::vector<ScoreTotals> lane_totals(static_cast<size_t>(parts.lanes.options().lanes));
   const auto global_batch = static_cast<double>(options.global_batch);
+  const Settling settling{parts.lanes};
   bool fed = false;
   double waited_for_input = 0;  // for the batch of the step that comes next
   const auto feed = [&] {
