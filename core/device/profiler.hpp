@@ -14,7 +14,7 @@ class ProfilerRange {
   ProfilerRange(const char* what, int64_t number);
   ProfilerRange(const ProfilerRange&) = delete;
   ProfilerRange& operator=(const ProfilerRange&) = delete;
-  ~ProfilerRange();
+  ~ProfilerRange();  // NOLINT(performance-trivially-destructible): of the CUDA source it is not
 };
 
 /// Between these two a profiler records that was told to wait for it (`nsys profile -c cudaProfilerApi`).

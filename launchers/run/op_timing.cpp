@@ -52,6 +52,7 @@ class LoneLayer {
     run_.saved = bytes(layer_.saved_bytes());
     run_.op.scratch = bytes(layer_.scratch_bytes());
     run_.labels = reinterpret_cast<const int32_t*>(bytes(static_cast<size_t>(options.batch) * sizeof(int32_t)));
+    run_.position = reinterpret_cast<const int64_t*>(bytes(sizeof(int64_t)));
     if (layer_.packed_bytes() > 0) layer_.attach(bytes(layer_.packed_bytes()));
     layer_.refresh(run_.parameters);
   }

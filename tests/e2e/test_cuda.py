@@ -123,6 +123,17 @@ def test_layers_are_timed_against_the_gpus_own_peak(tiny, what):
     assert "floor ms" in text and "times floor" in text
 
 
+@pytest.mark.parametrize("backend", ["cpu", "cuda"])
+def test_layers_of_every_kind_are_timed_alone(tmp_path, backend):
+    lines = ["input 12x12x2", "conv K=4 F=3", "batchnorm", "relu", "lrn", "maxpool F=2 S=2", "a: conv K=4 F=1",
+             "b: add from=a,maxpool1", "c: concat from=a,b", "avgpool F=5", "dropout", "fc K=4", "loss softmax"]
+    (tmp_path / "every.net").write_text("\n".join(lines) + "\n")
+    ops = answer("bench", "ops", "--net", tmp_path / "every.net", "--batch", 4, "--steps", 2, "--threads", 1, "--backend", backend,
+                 binary=CUDA)["ops"]
+    assert {"conv", "batchnorm", "relu", "lrn", "maxpool", "add", "concat", "avgpool", "dropout", "fc"} <= {op["kind"] for op in ops}
+    assert all(op["forward"] > 0 for op in ops)
+
+
 def test_auto_takes_the_gpu_where_there_is_one(tiny_train):
     assert "CUDA on the CPU" in succeed(*tiny_train("run", steps=1), binary=CUDA).stderr
 

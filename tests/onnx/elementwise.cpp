@@ -45,7 +45,8 @@ void dropout(Call& call) {
   const float ratio = call.has(1) ? call.real(1).reals.at(0) : 0.5f;
   if (training && ratio != 0) throw Unsupported("the mask of another random generator");
   std::vector<float> y(x.reals.size());
-  make_dropout(cpu(), {.count = x.count(), .p = 0}, {})->forward({}, {}, x.reals.data(), y.data());
+  const int64_t position = 0;
+  make_dropout(cpu(), {.count = x.count(), .p = 0}, {})->forward({}, {.position = &position}, x.reals.data(), y.data());
   call.outputs[0] = real_tensor(x.dims, std::move(y));
   if (call.wants(1)) call.outputs[1] = integer_tensor(x.dims, std::vector<int64_t>(x.reals.size(), 1));
 }
